@@ -1,0 +1,51 @@
+# Every target makes its own environment and installs what it needs, so each works in a fresh
+# clone:  make demo | make demo DATA=<folder> | make test | make lint | make docs | make bench
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV ?= .venv
+DATA ?=
+ARGS ?=
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
+
+.PHONY: demo test lint docs bench clean
+.NOTPARALLEL:
+
+demo: $(VENV)/.with-demo
+	$(BIN)/python -m sklearn_dsh.demo $(if $(DATA),--data "$(DATA)") $(ARGS)
+
+# SCIPY_ARRAY_API: without it scikit-learn's common checks skip some of theirs.
+test: $(VENV)/.with-test
+	SCIPY_ARRAY_API=1 $(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.linters
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/codespell
+
+docs: $(VENV)/.with-docs
+	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+
+bench: $(VENV)/.with-benchmarks
+	$(BIN)/python benchmarks/retrieval_speed.py
+	$(BIN)/python benchmarks/code_updates.py
+
+clean:
+	rm -rf build dist docs/_build docs/auto_examples docs/generated .pytest_cache .ruff_cache
+
+# The stamps: a tool or an extra is installed again only after its versions were edited.
+$(VENV)/bin/python:
+	$(PYTHON) -m venv "$(VENV)"
+
+$(VENV)/.linters: constraints.txt | $(VENV)/bin/python
+	$(PIP) ruff codespell
+	touch "$@"
+
+# torch first and by itself: which build it is (CPU, CUDA) is the installer's choice.
+$(VENV)/.torch: constraints.txt | $(VENV)/bin/python
+	$(PIP) torch
+	touch "$@"
+
+$(VENV)/.with-%: pyproject.toml $(VENV)/.torch
+	$(PIP) --editable ".[$*]"
+	touch "$@"

@@ -1,0 +1,37 @@
+"""Deep Sketch Hashing and the methods it is compared with, as scikit-learn estimators."""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+# Looked up on first use, so that importing the package loads neither torch nor numba.
+_MODULE_OF = {
+    "BaseCrossModalHasher": "base",
+    "CCAHasher": "baselines",
+    "DeepSketchHasher": "deep",
+    "EdgeTokens": "preprocessing",
+    "HOGFeatures": "preprocessing",
+    "HammingRetriever": "retrieval",
+    "ITQHasher": "baselines",
+    "PerView": "compose",
+    "RandomProjectionHasher": "baselines",
+    "SketchImageArray": "views",
+    "SketchKFold": "model_selection",
+    "StratifiedViewKFold": "model_selection",
+    "load_sketch_photo_folder": "datasets",
+    "make_sketch_photo": "datasets",
+    "retrieval_scorer": "metrics",
+    "stack_views": "views",
+}
+
+__all__ = sorted([*_MODULE_OF, "__version__"])
+
+
+def __getattr__(name):
+    if name in _MODULE_OF:
+        return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted([*globals(), *_MODULE_OF])
