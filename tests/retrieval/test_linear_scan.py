@@ -1,0 +1,199 @@
+"""The kernels against brute force: exact, order included, for every way to split the work."""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sklearn_dsh.codes import hamming_distances
+from sklearn_dsh.retrieval import _kernels, _linear_scan
+from sklearn_dsh.retrieval._linear_scan import count_by_distance, search_nearest, search_within
+
+
+@pytest.fixture(autouse=True)
+def small_work_is_split(monkeypatch):
+    """Split the work of small inputs as that of big ones, and work in many small blocks."""
+    monkeypatch.setattr(_linear_scan, "_BYTES_PER_THREAD", 1)
+    monkeypatch.setattr(_linear_scan, "_QUERIES_PER_THREAD", 4)
+    monkeypatch.setattr(_linear_scan, "_QUERIES_PER_BLOCK", 3)
+    monkeypatch.setattr(_linear_scan, "_BLOCK_BYTES", 1)
+
+
+def brute_force(gallery, queries, k, own_rows=None):
+    distances = hamming_distances(queries, gallery)
+    if own_rows is not None:
+        distances[np.arange(len(queries)), own_rows] = np.iinfo(np.int32).max
+    rows = np.argsort(distances, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(distances, rows, axis=1), rows
+
+
+def make_codes(seed, n, n_bytes, n_distinct, flipped):
+    """Codes with duplicates (few distinct ones) and near-duplicates (some bits flipped)."""
+    rng = np.random.default_rng(seed)
+    codes = rng.integers(0, 256, (n_distinct, n_bytes), dtype=np.uint8)
+    codes = codes[rng.integers(0, n_distinct, n)]
+    return codes ^ np.packbits(rng.random((n, 8 * n_bytes)) < flipped, axis=1)
+
+
+problems = st.fixed_dictionaries(
+    {
+        "seed": st.integers(0, 2**32 - 1),
+        "n_gallery": st.integers(1, 900),
+        "n_queries": st.integers(1, 20),
+        "n_bytes": st.integers(1, 40),
+        "n_distinct": st.sampled_from([1, 2, 7, 1000]),
+        "flipped": st.sampled_from([0.0, 0.03, 0.5]),
+        "n_jobs": st.sampled_from([1, 2, 3, 5]),
+    }
+)
+
+
+def make_problem(problem):
+    n_gallery, n_queries = problem["n_gallery"], problem["n_queries"]
+    codes = make_codes(
+        problem["seed"],
+        n_gallery + n_queries,
+        problem["n_bytes"],
+        problem["n_distinct"],
+        problem["flipped"],
+    )
+    return codes[:n_gallery], codes[n_gallery:]
+
+
+# The fixture only sets constants, which every example may share.
+many_examples = settings(
+    deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@many_examples
+@given(problem=problems, k_share=st.floats(0, 1))
+def test_nearest_equals_brute_force(problem, k_share):
+    gallery, queries = make_problem(problem)
+    k = max(1, round(k_share * len(gallery)))
+    distances, rows = search_nearest(gallery, queries, k, n_jobs=problem["n_jobs"])
+    expected_distances, expected_rows = brute_force(gallery, queries, k)
+    assert distances.dtype == np.int32
+    assert rows.dtype == np.intp
+    np.testing.assert_array_equal(distances, expected_distances)
+    np.testing.assert_array_equal(rows, expected_rows)
+
+
+@many_examples
+@given(problem=problems, radius_share=st.floats(0, 1))
+def test_within_equals_brute_force(problem, radius_share):
+    gallery, queries = make_problem(problem)
+    radius = round(radius_share * 8 * problem["n_bytes"])
+    distances, rows, offsets = search_within(gallery, queries, radius, n_jobs=problem["n_jobs"])
+    expected_distances, expected_rows = brute_force(gallery, queries, len(gallery))
+    assert len(offsets) == len(queries) + 1
+    assert distances.dtype == np.int32
+    assert rows.dtype == np.intp
+    for q in range(len(queries)):
+        found = slice(offsets[q], offsets[q + 1])
+        n = np.count_nonzero(expected_distances[q] <= radius)
+        np.testing.assert_array_equal(distances[found], expected_distances[q, :n])
+        np.testing.assert_array_equal(rows[found], expected_rows[q, :n])
+
+
+@many_examples
+@given(problem=problems)
+def test_counts_equal_brute_force(problem):
+    gallery, queries = make_problem(problem)
+    rng = np.random.default_rng(problem["seed"])
+    gallery_labels = rng.integers(0, 4, len(gallery))
+    query_labels = rng.integers(0, 4, len(queries))
+    total, relevant = count_by_distance(
+        queries, gallery, query_labels, gallery_labels, n_jobs=problem["n_jobs"]
+    )
+    distances = hamming_distances(queries, gallery)
+    n_bins = 8 * problem["n_bytes"] + 1
+    for q in range(len(queries)):
+        same = gallery_labels == query_labels[q]
+        np.testing.assert_array_equal(total[q], np.bincount(distances[q], minlength=n_bins))
+        np.testing.assert_array_equal(
+            relevant[q], np.bincount(distances[q][same], minlength=n_bins)
+        )
+
+
+def test_counts_without_labels():
+    total, relevant = count_by_distance(np.uint8([[0]]), np.uint8([[0], [1], [2], [255]]))
+    np.testing.assert_array_equal(total, [[1, 2, 0, 0, 0, 0, 0, 0, 1]])
+    assert relevant is None
+
+
+@many_examples
+@given(problem=problems)
+def test_own_rows_are_left_out(problem):
+    gallery, _ = make_problem({**problem, "n_gallery": problem["n_gallery"] + 1})
+    own_rows = np.arange(len(gallery))
+    k = max(1, len(gallery) // 3)
+    distances, rows = search_nearest(
+        gallery, gallery, k, own_rows=own_rows, n_jobs=problem["n_jobs"]
+    )
+    expected_distances, expected_rows = brute_force(gallery, gallery, k, own_rows)
+    np.testing.assert_array_equal(distances, expected_distances)
+    np.testing.assert_array_equal(rows, expected_rows)
+    _, rows, offsets = search_within(gallery, gallery, 0, own_rows=own_rows)
+    n_same = (hamming_distances(gallery, gallery) == 0).sum(axis=1)
+    np.testing.assert_array_equal(np.diff(offsets), n_same - 1)
+    assert not np.any(rows == np.repeat(own_rows, n_same - 1))
+
+
+@pytest.mark.parametrize("n_bytes", [1, 16, 32])
+@pytest.mark.parametrize("nearest_first", [True, False])
+def test_sorted_galleries(n_bytes, nearest_first):
+    """The far ones first fill the candidates of a query over and over."""
+    codes = make_codes(0, 12000, n_bytes, 12000, 0.5)
+    query = codes[:1]
+    order = np.argsort(hamming_distances(query, codes)[0], kind="stable")
+    gallery = codes[order if nearest_first else order[::-1]]
+    for k in (1, 50, 3000):
+        distances, rows = search_nearest(gallery, query, k)
+        expected_distances, expected_rows = brute_force(gallery, query, k)
+        np.testing.assert_array_equal(distances, expected_distances)
+        np.testing.assert_array_equal(rows, expected_rows)
+
+
+def test_candidates_that_tie_survive_when_room_is_made():
+    """Wherever a gallery with the far ones first ends, also right after room was made."""
+    codes = make_codes(3, 12000, 1, 12000, 0.5)
+    query = np.zeros((1, 1), np.uint8)
+    gallery = codes[np.argsort(-hamming_distances(query, codes)[0], kind="stable")]
+    for n in range(2500, 4500, 25):
+        distances, rows = search_nearest(gallery[:n], query, 1500)
+        expected_distances, expected_rows = brute_force(gallery[:n], query, 1500)
+        np.testing.assert_array_equal(distances, expected_distances)
+        np.testing.assert_array_equal(rows, expected_rows)
+
+
+def test_unaligned_read_only_galleries(tmp_path):
+    codes = make_codes(1, 500, 16, 500, 0.5)
+    (tmp_path / "codes.bin").write_bytes(b"odd" + codes.tobytes())
+    mapped = np.memmap(tmp_path / "codes.bin", np.uint8, mode="r", offset=3, shape=codes.shape)
+    distances, rows = search_nearest(np.asarray(mapped), codes[:5], 10)
+    expected_distances, expected_rows = brute_force(codes, codes[:5], 10)
+    np.testing.assert_array_equal(distances, expected_distances)
+    np.testing.assert_array_equal(rows, expected_rows)
+
+
+def test_an_error_in_any_thread_reaches_the_caller():
+    def fail():
+        raise MemoryError("no room")
+
+    with pytest.raises(MemoryError, match="no room"):
+        _linear_scan._run([lambda: None, fail])
+
+
+def test_both_ways_to_split_are_taken():
+    gallery = make_codes(2, 1000, 8, 1000, 0.5)
+    by_gallery = _linear_scan._Plan(gallery, gallery[:3], 2)
+    by_queries = _linear_scan._Plan(gallery, gallery[:8], 2)
+    assert by_gallery.splits_gallery
+    assert not by_queries.splits_gallery
+    assert len(by_gallery.parts) == len(by_queries.parts) == 2
+    assert by_gallery.parts[0][2] == by_gallery.parts[1][1] == 500
+
+
+def test_a_byte_holds_the_sum_of_the_planes_added_at_once():
+    assert 8 * _kernels._PLANES_PER_SUM < 256
