@@ -1,0 +1,355 @@
+"""The base class of all hashers: the call forms, the checks and everything around the learning."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    _fit_context,
+)
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
+
+from ._validation import (
+    check_columns,
+    check_labels,
+    check_view,
+    column_names,
+    encode_labels,
+    resolve_call,
+)
+from .codes import pack_bits
+from .views import SketchImageArray, check_view_name, join_labels
+
+
+class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Base class of hashers that give sketches and photos comparable binary codes.
+
+    A hasher is fitted with ``fit(X_sk, X_img, y)``, where y is a tuple ``(y_sk, y_img)`` unless
+    the rows are pairs, or with ``fit(X, y)`` where X is a `SketchImageArray` of both views or a
+    plain array of one.
+
+    To write one, subclass it, define ``__init__(self, n_bits=..., *, random_state=None, ...)``
+    that only stores its parameters, and the two hooks `_fit_views` and `_project_view`. The class
+    attributes say what the method takes.
+
+    Attributes
+    ----------
+    views_ : tuple of {"sketch", "image"}
+        The views that were fitted.
+    view_shapes_ : dict
+        View to shape of one row: ``(n_features,)``, ``(H, W)`` or ``(H, W, 3)``.
+    classes_ : ndarray of shape (n_classes,)
+        Sorted labels; only if labels were given.
+    n_features_in_ : int
+        Number of values in a row of the sketch view, or of the only view.
+    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+        Column names of that view, if it was a DataFrame with text column names.
+    """
+
+    # What the rows of a view may be: "features", "images", "paths".
+    _view_kinds = ("features",)
+    # Whether both views are rows of one feature space.
+    _shared_feature_space = False
+    # "ignored", "optional" (needed unless the views are paired) or "required".
+    _label_use = "ignored"
+
+    _parameter_constraints: dict = {
+        "n_bits": [Interval(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
+    }
+
+    def _fit_views(self, data):
+        """Learn from validated views.
+
+        Parameters
+        ----------
+        data : ViewData
+            `sketch` and `image` are validated rows (None where that view is absent), `y_sketch`
+            and `y_image` positions in `classes_` (None without labels), `paired` whether row i of
+            both views belongs together.
+        """
+        raise NotImplementedError
+
+    def _project_view(self, X, view):
+        """Return the values before the sign.
+
+        Parameters
+        ----------
+        X : ndarray, memmap or RowSubset
+            Validated rows of the view.
+        view : {"sketch", "image"}
+            The view, one of `views_`.
+
+        Returns
+        -------
+        values : ndarray of float of shape (n_rows, n_bits)
+        """
+        raise NotImplementedError
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, Y=None, y=None):
+        """Learn the hash functions: ``fit(X_sk, X_img, y)`` or ``fit(X, y)``.
+
+        Parameters
+        ----------
+        X : array-like or SketchImageArray of shape (n_sketches, ...)
+            Sketches; or both views in a `SketchImageArray`; or rows of the only view.
+        Y : array-like of shape (n_images, ...), default=None
+            Photos. If y is None and this is at most 1-D, it is the labels: ``fit(X, y)``.
+        y : tuple (y_sk, y_img) or array-like of shape (n_samples,), default=None
+            Labels of both views; one array where rows are pairs, row-aligned for a
+            `SketchImageArray` and for one view.
+
+        Returns
+        -------
+        self : object
+            The fitted hasher.
+
+        Raises
+        ------
+        ValueError
+            If the arguments are in none of these forms, or data or labels are not sound.
+        TypeError
+            If data are sparse or of no numeric type.
+        """
+        data = resolve_call(X, Y, y)
+        self._check_labels_given(data)
+        columns, shapes = {}, {}
+        for view in data.views:
+            columns[view] = column_names(getattr(data, view))
+            rows = self._check_rows(getattr(data, view), view)
+            shapes[view] = self._row_shape(rows, view)
+            setattr(data, view, rows)
+        self._check_shapes(shapes)
+        classes, data.y_sketch, data.y_image = encode_labels(data.y_sketch, data.y_image)
+
+        # A second fit leaves nothing of the first behind.
+        for name in [name for name in vars(self) if name.endswith("_") and name[0] != "_"]:
+            delattr(self, name)
+        self.views_ = data.views
+        self.view_shapes_ = shapes
+        self._columns = columns
+        first = data.views[0]
+        self.n_features_in_ = int(np.prod(shapes[first]))
+        if columns[first] is not None:
+            self.feature_names_in_ = columns[first]
+        if classes is not None:
+            self.classes_ = classes
+        self._fit_views(data)
+        self._n_features_out = -(-self.n_bits // 8)
+        return self
+
+    def transform(self, X, view=None):
+        """Encode sketches, photos or both as packed binary codes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, ...) or SketchImageArray
+            Rows of one view, or of both in a container.
+        view : {"sketch", "image"}, default=None
+            The view of a plain array: "sketch" if None, or the view the hasher was fitted on if
+            there was only one. None for a container, whose rows know their view.
+
+        Returns
+        -------
+        codes : ndarray of uint8 of shape (n_rows, ceil(n_bits / 8))
+            Codes, most significant bit first, the bits that fill the last byte zero. Row i is the
+            code of row i of X.
+
+        Raises
+        ------
+        ValueError
+            If the view is unknown or was not fitted, or the rows are not as at fit.
+        """
+        check_is_fitted(self)
+        return self._per_view(X, view, self._encode)
+
+    def fit_transform(self, X, Y=None, y=None):
+        """Fit, then encode X: the container's rows, or the sketches of ``(X_sk, X_img, y)``.
+
+        Parameters
+        ----------
+        X, Y, y
+            As in `fit`.
+
+        Returns
+        -------
+        codes : ndarray of uint8 of shape (n_rows_of_X, ceil(n_bits / 8))
+            The codes of X.
+        """
+        self.fit(X, Y, y)
+        return self._per_view(X, None, self._encode)
+
+    def project(self, X, view=None):
+        """Return the real values whose signs are the bits: a bit is ``project(X) >= 0``.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, ...) or SketchImageArray
+            Rows of one view, or of both in a container.
+        view : {"sketch", "image"}, default=None
+            The view of a plain array, as in `transform`.
+
+        Returns
+        -------
+        values : ndarray of float of shape (n_rows, n_bits)
+            Values before the sign.
+
+        Raises
+        ------
+        ValueError
+            As in `transform`.
+        """
+        check_is_fitted(self)
+        return self._per_view(X, view, self._project_view)
+
+    def score(self, X, Y=None, y=None):
+        """Mean average precision of the photos found by the sketches, ties averaged.
+
+        With one view, every row queries all others.
+
+        Parameters
+        ----------
+        X, Y, y
+            As in `fit`; labels are needed.
+
+        Returns
+        -------
+        score : float
+            Mean average precision in [0, 1]; nan if no query has a relevant item.
+
+        Raises
+        ------
+        ValueError
+            If labels are missing, or as in `transform`.
+        """
+        from .metrics import score_codes  # numba is loaded only where something is searched
+
+        check_is_fitted(self)
+        data = resolve_call(X, Y, y)
+        if data.y_sketch is None and data.y_image is None:
+            raise ValueError(
+                f"{type(self).__name__}.score requires y to be passed, but the target y is None. "
+                "Use score(X_sk, X_img, (y_sk, y_img)) or score(X, y)."
+            )
+        parts = {
+            view: (getattr(data, view), labels)
+            for view, labels in (("sketch", data.y_sketch), ("image", data.y_image))
+            if labels is not None
+        }
+        if data.container is None and len(parts) == 1:  # a plain array is of the only view fitted
+            parts = {self._default_view(): parts["sketch"]}
+        labels = [labels for _, labels in parts.values()]
+        for view_labels in labels:
+            check_labels(view_labels)
+        y = labels[0] if len(labels) == 1 else join_labels(*labels)
+        rows = {view: self._check_fitted_rows(part, view) for view, (part, _) in parts.items()}
+        codes = [self._encode(part, view) for view, part in rows.items()]
+        is_sketch = np.arange(len(y)) < len(codes[0]) if len(codes) == 2 else None
+        return float(score_codes(np.concatenate(codes), y, is_sketch=is_sketch))
+
+    def _encode(self, X, view):
+        """Packed codes of validated rows."""
+        return pack_bits(self._project_view(X, view) >= 0)
+
+    def _per_view(self, X, view, function):
+        """Apply `function(rows, view)` to the validated rows of each view, keeping their order."""
+        if not isinstance(X, SketchImageArray):
+            view = self._default_view() if view is None else view
+            return function(self._check_fitted_rows(X, view), view)
+        if view is not None:
+            raise ValueError(
+                f"view={view!r} was given with a SketchImageArray, whose rows know their view; "
+                "view is for plain arrays."
+            )
+        if len(X) == 0:
+            raise ValueError("Found array with 0 sample(s): the SketchImageArray has no rows.")
+        masks = {"sketch": X.is_sketch, "image": ~X.is_sketch}
+        rows = {
+            name: self._check_fitted_rows(X.take_view(name), name)
+            for name, mask in masks.items()
+            if mask.any()
+        }
+        values = {name: function(part, name) for name, part in rows.items()}
+        width = next(iter(values.values())).shape[1]
+        out = np.empty((len(X), width), dtype=np.result_type(*values.values()))
+        for name, part in values.items():
+            out[masks[name]] = part
+        return out
+
+    def _default_view(self):
+        return "sketch" if "sketch" in self.views_ else "image"
+
+    def _check_rows(self, X, view):
+        return check_view(X, view=view, kinds=self._view_kinds, name=type(self).__name__)
+
+    def _check_fitted_rows(self, X, view):
+        """Validate rows of a view and that they are like those it was fitted on."""
+        check_view_name(view)
+        name = type(self).__name__
+        if view not in self.views_:
+            raise ValueError(
+                f"{name} was fitted on the {self.views_[0]} view only, so view={view!r} cannot be "
+                "encoded. Fit both views: fit(X_sk, X_img, y)."
+            )
+        rows = self._check_rows(X, view)
+        fitted = self.view_shapes_[view]
+        if rows.ndim == 1 and len(fitted) > 1:  # image files are decoded to the shape at fit
+            return rows
+        shape = self._row_shape(rows, view)
+        if len(shape) != len(fitted) or (len(shape) > 1 and shape != fitted):
+            raise ValueError(
+                f"{name} was fitted on rows of shape {fitted} in the {view} view, got rows of "
+                f"shape {shape}."
+            )
+        if len(shape) == 1:
+            check_columns(X, shape[0], fitted[0], self._columns[view], view=view, name=name)
+        return rows
+
+    def _row_shape(self, rows, view):
+        """Shape of one row; of an image file, the shape it is decoded to."""
+        if rows.ndim > 1:
+            return tuple(int(side) for side in rows.shape[1:])
+        size = int(self.image_size)
+        return (size, size) if view == "sketch" else (size, size, 3)
+
+    def _check_labels_given(self, data):
+        has_labels = data.y_sketch is not None or data.y_image is not None
+        if has_labels or self._label_use == "ignored":
+            return
+        if self._label_use == "optional" and data.paired:
+            return
+        pairs = ", or pairs fit(X_sk, X_img)" if self._label_use == "optional" else ""
+        raise ValueError(
+            f"{type(self).__name__} requires y to be passed, but the target y is None. Use "
+            f"fit(X_sk, X_img, (y_sk, y_img)) or fit(X, y){pairs}."
+        )
+
+    def _check_shapes(self, shapes):
+        """Compare the rows of both views."""
+        if len(shapes) < 2:
+            return
+        sketch, image = shapes["sketch"], shapes["image"]
+        if (len(sketch) == 1) != (len(image) == 1):
+            raise ValueError(
+                f"One view holds feature vectors and the other images: rows of shape {sketch} in "
+                f"the sketch view and {image} in the image view. Pass both as images or both as "
+                "features."
+            )
+        if self._shared_feature_space and sketch != image:
+            raise ValueError(
+                f"{type(self).__name__} knows no views: both must be rows of one feature space, "
+                f"got {sketch[0]} features for sketches and {image[0]} for photos. Use CCAHasher, "
+                "which takes views of different width, or compute a common feature for both, such "
+                "as HOGFeatures."
+            )
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = "images" in self._view_kinds
+        tags.transformer_tags.preserves_dtype = []  # codes are uint8 whatever comes in
+        tags.target_tags.required = self._label_use == "required"
+        return tags
