@@ -1,0 +1,149 @@
+"""Sketches and photos in folders on disk."""
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+from sklearn.utils import Bunch
+
+from ..preprocessing import load_image
+
+_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+_COLUMNS = ("path", "view", "label", "split")
+
+
+def load_sketch_photo_folder(root, *, split=None, size=64):
+    """Read a folder of sketches and photos, one subfolder per category.
+
+    The files are `<root>/sketch/<category>/*` and `<root>/photo/<category>/*`. Without a
+    `split.csv` they are taken in sorted order; files that are no images by their suffix are
+    passed over. With a `<root>/split.csv`, whose columns are `path` (from the root), `view`
+    ("sketch" or "photo"), `label` and `split` (say, "train" or "test"), exactly the files that it
+    lists are taken, in its order.
+
+    Parameters
+    ----------
+    root : str or path-like
+        The folder.
+    split : str or dict, default=None
+        Which part of the split to read: None everything, a name that part of both views, a dict
+        with keys "sketch" and "image" a part per view (a view that is left out or None is read
+        whole). Training on training sketches and all photos: `split={"sketch": "train"}`.
+    size : int or None, default=64
+        Height and width that images are brought to, at least 32. With None nothing is decoded:
+        `sketches` and `images` are arrays of paths, which image hashers decode batch by batch.
+
+    Returns
+    -------
+    data : Bunch
+        - sketches : ndarray of uint8, shape (n_sk, size, size), or of str, shape (n_sk,)
+        - images : ndarray of uint8, shape (n_img, size, size, 3), or of str, shape (n_img,)
+        - y_sketch, y_image : ndarrays of str, shape (n_sk,) and (n_img,), the categories
+        - split_sketch, split_image : ndarrays of str of the same shapes, the part of the split that
+          each item is in; None without a split.csv
+        - sketch_paths, image_paths : ndarrays of str of the same shapes
+        - target_names : ndarray of str, the sorted categories
+
+    Raises
+    ------
+    ValueError
+        If the folder or a view is missing or empty, split.csv is malformed, the part asked for does
+        not exist, or a file cannot be read (its path is named).
+
+    See Also
+    --------
+    make_sketch_photo : Synthetic sketches and photos.
+
+    Examples
+    --------
+    >>> from sklearn_dsh import load_sketch_photo_folder
+    >>> data = load_sketch_photo_folder("my_folder")  # doctest: +SKIP
+    >>> train = data.split_sketch == "train"  # doctest: +SKIP
+    >>> data.sketches[train], data.images  # train sketches and all photos  # doctest: +SKIP
+    """
+    if size is not None and size < 32:
+        raise ValueError(f"size={size!r}: expected at least 32, or None for paths.")
+    root = Path(root)
+    if not root.is_dir():
+        raise ValueError(
+            f"There is no folder {str(root)!r}: expected one that holds sketch/<category>/* and "
+            "photo/<category>/*."
+        )
+    wanted = _wanted_parts(split)
+    table = root / "split.csv"
+    has_split = table.is_file()
+    if not has_split and any(wanted.values()):
+        raise ValueError(f"split={split!r} was asked for, but there is no {str(table)!r}.")
+    items = _listed_items(table) if has_split else _found_items(root)
+
+    data = Bunch()
+    for view, folder, mode in (("sketch", "sketch", "L"), ("image", "photo", "RGB")):
+        rows = [item for item in items if item["view"] == folder]
+        parts = sorted({item["split"] for item in rows})
+        if wanted[view]:
+            rows = [item for item in rows if item["split"] == wanted[view]]
+        if not rows:
+            hint = f" with split {wanted[view]!r} (there are {parts})" if wanted[view] else ""
+            raise ValueError(
+                f"No {folder} files{hint} under {str(root)!r}: expected {folder}/<category>/<image>"
+                + (f" listed in {str(table)!r}." if has_split else ".")
+            )
+        paths = np.array([str(root / item["path"]) for item in rows])
+        data[f"{view}_paths"] = paths
+        data[f"y_{view}"] = np.array([item["label"] for item in rows])
+        data[f"split_{view}"] = np.array([item["split"] for item in rows]) if has_split else None
+        pixels = paths if size is None else _decode(paths, size, mode)
+        data["sketches" if view == "sketch" else "images"] = pixels
+    data.target_names = np.union1d(data.y_sketch, data.y_image)
+    return data
+
+
+def _wanted_parts(split):
+    if split is None or isinstance(split, str):
+        return {"sketch": split, "image": split}
+    if isinstance(split, Mapping) and set(split) <= {"sketch", "image"}:
+        return {"sketch": split.get("sketch"), "image": split.get("image")}
+    raise ValueError(
+        f"split={split!r}: expected None, the name of a part such as 'train', or a dict with keys "
+        "'sketch' and 'image'."
+    )
+
+
+def _found_items(root):
+    return [
+        {"path": path.relative_to(root), "view": view, "label": path.parent.name, "split": ""}
+        for view in ("sketch", "photo")
+        for path in sorted((root / view).glob("*/*"))
+        if path.suffix.lower() in _SUFFIXES
+    ]
+
+
+def _listed_items(table):
+    with open(table, newline="", encoding="utf-8-sig") as file:
+        reader = csv.DictReader(file)
+        missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
+        if missing:
+            raise ValueError(
+                f"{str(table)!r} has the columns {reader.fieldnames}: expected {list(_COLUMNS)}, "
+                f"missing {missing}."
+            )
+        items = []
+        for item in reader:
+            where = f"{str(table)!r}, line {reader.line_num}"
+            if not all(item[name] for name in _COLUMNS):
+                raise ValueError(f"{where}: an empty field, expected a value for {list(_COLUMNS)}.")
+            if item["view"] not in ("sketch", "photo"):
+                raise ValueError(f"{where}: view {item['view']!r}, expected 'sketch' or 'photo'.")
+            if not (table.parent / item["path"]).is_file():
+                raise ValueError(f"{where}: there is no file {item['path']!r}.")
+            items.append(item)
+    return items
+
+
+def _decode(paths, size, mode):
+    shape = (len(paths), size, size) + ((3,) if mode == "RGB" else ())
+    pixels = np.empty(shape, dtype=np.uint8)
+    for row, path in zip(pixels, paths, strict=True):
+        row[:] = load_image(path, size, mode)
+    return pixels
