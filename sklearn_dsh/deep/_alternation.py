@@ -1,0 +1,102 @@
+"""The codes' side of the alternation: where they start and how one round updates them."""
+
+import math
+
+import numpy as np
+
+from ._category_codes import initial_category_codes, smallest_distance
+from ._code_updates import (
+    CodeProblem,
+    similarity_coefficients,
+    smallest_category_distance,
+    sweep,
+    update_basis,
+)
+from ._objective import objective
+
+KEPT_DISTANCE = 0.9  # of the smallest distance at the start, with min_distance="auto"
+
+
+class Alternation:
+    """B_I, B_S and D over the rounds of a fit.
+
+    With one view alone, that view stands on both sides of the pairwise term.
+
+    Parameters
+    ----------
+    labels : dict view -> int array (n_view,)
+    n_categories, n_bits : int
+    class_vectors : float array (d, n_categories)
+    random_state : numpy.random.RandomState
+    init_codes, min_distance, similarity, semantic_weight, quantization_weight
+        As in DeepSketchHasher.
+    """
+
+    def __init__(
+        self,
+        labels,
+        n_categories,
+        n_bits,
+        class_vectors,
+        random_state,
+        *,
+        init_codes="separated",
+        min_distance="auto",
+        similarity="centred",
+        semantic_weight=0.01,
+        quantization_weight="balanced",
+    ):
+        self.views = tuple(labels)
+        only = labels[self.views[0]]
+        labels = {view: labels.get(view, only) for view in ("sketch", "image")}
+        start = initial_category_codes(n_categories, n_bits, random_state, kind=init_codes)
+        if min_distance == "auto":
+            min_distance = math.ceil(KEPT_DISTANCE * smallest_distance(start))
+        if quantization_weight == "balanced":
+            quantization_weight = min(len(y) for y in labels.values())
+        self.problem = CodeProblem(
+            labels,
+            n_categories,
+            class_vectors,
+            similarity_coefficients(similarity, n_categories),
+            lambda_=semantic_weight,
+            gamma=quantization_weight,
+            min_distance=min_distance or 0,
+        )
+        self.codes = {view: np.ascontiguousarray(start.T[:, y]) for view, y in labels.items()}
+        self.majority = {view: start.T.copy() for view in labels}
+        self.basis = update_basis(self.problem, self.codes)
+
+    def update(self, outputs=None):
+        """One round of D, B_I, B_S.
+
+        Parameters
+        ----------
+        outputs : dict view -> float array (n_view, n_bits), or None
+            The networks' F; None before they were trained at all.
+
+        Returns
+        -------
+        value : float
+            The objective afterwards.
+        """
+        if outputs is not None:
+            only = outputs[self.views[0]]
+            outputs = {view: np.ascontiguousarray(outputs.get(view, only).T) for view in self.codes}
+        self.basis = sweep(self.problem, self.codes, outputs, self.majority)
+        return objective(self.problem, self.codes, outputs, self.basis)
+
+    def item_codes(self):
+        """Dict view -> int8 array (n_view, n_bits) of -1 and +1."""
+        return {view: np.ascontiguousarray(self.codes[view].T) for view in self.views}
+
+    def category_codes(self):
+        """Dict view -> int8 array (n_categories, n_bits): the majority of each category.
+
+        A category that a view lacks keeps the code it started with there.
+        """
+        return {view: np.ascontiguousarray(self.majority[view].T) for view in self.views}
+
+    def smallest_distance(self):
+        """The smallest distance between the codes of two categories, across views too."""
+        return smallest_category_distance(self.problem, self.majority)

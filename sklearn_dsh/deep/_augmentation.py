@@ -1,0 +1,84 @@
+"""Random changes of training images, whole batches at a time, on the training device.
+
+Sketches and tokens are (n, 1, H, W) in [0, 1] with strokes 1; photos are (n, 3, H, W) in [-1, 1].
+All random numbers come from the ``torch.Generator`` given.
+"""
+
+import math
+
+import torch
+from torch.nn import functional
+
+
+def _uniform(shape, low, high, generator):
+    return torch.rand(shape, generator=generator) * (high - low) + low
+
+
+def random_warp(n, size, generator, *, degrees=13.0, scale=(0.8, 1.15), shift=0.1, elastic=0.04):
+    """Sampling grids (n, H, W, 2): flip, rotation, scale, aspect, shift and a smooth bend."""
+    angle = _uniform((n,), -degrees, degrees, generator) * (math.pi / 180)
+    zoom = 1 / _uniform((n,), *scale, generator)
+    aspect = torch.exp(_uniform((n,), -0.15, 0.15, generator))
+    flip = (torch.rand(n, generator=generator) < 0.5).float() * 2 - 1
+    cos, sin = torch.cos(angle) * zoom, torch.sin(angle) * zoom
+    theta = torch.stack(
+        [
+            torch.stack([cos * aspect * flip, -sin / aspect], dim=1),
+            torch.stack([sin * aspect * flip, cos / aspect], dim=1),
+        ],
+        dim=1,
+    )
+    move = _uniform((n, 2, 1), -2 * shift, 2 * shift, generator)
+    grid = functional.affine_grid(torch.cat([theta, move], dim=2), (n, 1, *size), False)
+    if elastic:
+        bend = torch.randn((n, 2, 5, 5), generator=generator) * elastic
+        bend = functional.interpolate(bend, size, mode="bicubic", align_corners=True)
+        grid = grid + bend.permute(0, 2, 3, 1)
+    return grid
+
+
+def warp(images, grid, *, fill=0.0):
+    """Sample ``images`` at ``grid``; what lies outside becomes ``fill``."""
+    moved = functional.grid_sample(images - fill, grid, padding_mode="zeros", align_corners=False)
+    return moved + fill
+
+
+def random_strokes(sketches, generator):
+    """Thicken or thin the strokes of a random two thirds of the sketches."""
+    which = torch.rand(len(sketches), generator=generator)[:, None, None, None].to(sketches.device)
+    thick = functional.max_pool2d(sketches, 3, 1, 1)
+    thin = -functional.max_pool2d(-sketches, 2, 1, 0)
+    thin = functional.pad(thin, (0, 1, 0, 1))
+    mixed = torch.where(which < 1 / 3, 0.5 * (thick + sketches), sketches)
+    return torch.where(which > 5 / 6, 0.5 * (thin + sketches), mixed)
+
+
+def random_colours(photos, generator):
+    """Brightness, contrast, saturation and a cast per channel; a tenth becomes grey."""
+    n = len(photos)
+    shape = (n, 1, 1, 1)
+    device = photos.device
+
+    def draw(low, high, shape=shape):
+        return _uniform(shape, low, high, generator).to(device)
+
+    mean = photos.mean(dim=(1, 2, 3), keepdim=True)
+    grey = photos.mean(dim=1, keepdim=True)
+    saturation = draw(0.4, 1.5) * (draw(0, 1) > 0.1)
+    photos = grey + (photos - grey) * saturation
+    photos = mean + (photos - mean) * draw(0.6, 1.4)
+    return (photos + draw(-0.25, 0.25) + draw(-0.08, 0.08, (n, 3, 1, 1))).clamp(-1, 1)
+
+
+def random_erase(images, generator, *, probability=0.3, fill=0.0):
+    """Blank one box of up to about a fifth of the area in a random part of the images."""
+    n, _, height, width = images.shape
+    box = _uniform((n, 2), 0.15, 0.5, generator)
+    centre = torch.rand((n, 2), generator=generator)
+    hit = torch.rand(n, generator=generator) < probability
+    rows = (torch.arange(height) + 0.5) / height
+    cols = (torch.arange(width) + 0.5) / width
+    in_rows = (rows[None] - centre[:, :1]).abs() < box[:, :1] / 2
+    in_cols = (cols[None] - centre[:, 1:]).abs() < box[:, 1:] / 2
+    inside = in_rows[:, :, None] & in_cols[:, None, :] & hit[:, None, None]
+    return torch.where(inside[:, None].to(images.device), fill, images)

@@ -1,0 +1,46 @@
+"""Semantic vectors of the categories (the paper's phi), matched to ``classes_``."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+
+def match_class_vectors(class_vectors, classes):
+    """One column a category.
+
+    Parameters
+    ----------
+    class_vectors : None, mapping of label -> vector (d,), or array (n_classes, d)
+        None stands for one-hot vectors. An array has the order of ``classes``.
+    classes : array (n_classes,)
+
+    Returns
+    -------
+    phi : float64 array (d, n_classes)
+
+    Raises
+    ------
+    ValueError
+        If a category has no vector, lengths differ, or a value is not finite.
+    """
+    if class_vectors is None:
+        return np.eye(len(classes))
+    if isinstance(class_vectors, Mapping):
+        missing = [str(c) for c in classes if c not in class_vectors]
+        if missing:
+            raise ValueError(
+                f"class_vectors has no vector for {len(missing)} of {len(classes)} categories: "
+                f"{', '.join(missing[:10])}. Give one for every label in y."
+            )
+        vectors = [np.ravel(class_vectors[c]) for c in classes]
+        if len({len(v) for v in vectors}) > 1:
+            raise ValueError("class_vectors must all have one length.")
+        class_vectors = np.stack(vectors)
+    phi = np.asarray(class_vectors, dtype=np.float64)
+    if phi.ndim != 2 or len(phi) != len(classes):
+        raise ValueError(
+            f"class_vectors must have shape (n_classes, d) = ({len(classes)}, d), got {phi.shape}."
+        )
+    if not np.isfinite(phi).all():
+        raise ValueError("class_vectors contains NaN or infinity.")
+    return np.ascontiguousarray(phi.T)

@@ -1,0 +1,178 @@
+"""The torch modules of Deep Sketch Hashing: trunks, heads and the three networks put together.
+
+Nothing here trains, decodes or augments; see ``_training`` and ``_batches``.
+"""
+
+import torch
+from torch import nn
+
+# Strokes need fewer channels than natural photos, and C2 reads twice as many images.
+C1_WIDTHS = (32, 64, 128, 256)
+C2_WIDTHS = (32, 48, 96, 192)
+
+
+def _conv_block(n_in, n_out, kernel_size=3, stride=1):
+    return nn.Sequential(
+        nn.Conv2d(n_in, n_out, kernel_size, stride, kernel_size // 2, bias=False),
+        nn.BatchNorm2d(n_out),
+        nn.ReLU(inplace=True),
+    )
+
+
+class CompactTrunk(nn.Module):
+    """Seven convolutions for images of about 64 x 64 pixels: (n, channels, H, W) -> (n, d, 4, 4).
+
+    A plain stack whose early layers keep their resolution: on small images it generalises better
+    than a strided residual one of the same cost.
+    """
+
+    def __init__(self, in_channels, widths):
+        super().__init__()
+        a, b, c, d = widths
+        self.layers = nn.Sequential(
+            _conv_block(in_channels, a, kernel_size=5, stride=2),
+            nn.MaxPool2d(2),
+            _conv_block(a, b),
+            _conv_block(b, b),
+            nn.MaxPool2d(2),
+            _conv_block(b, c),
+            _conv_block(c, c),
+            nn.MaxPool2d(2),
+            _conv_block(c, d),
+            nn.AdaptiveAvgPool2d(4),
+        )
+        self.out_shape = (d, 4, 4)
+
+    def forward(self, x):
+        return self.layers(x)
+
+
+class FeatureTrunk(nn.Module):
+    """The stand-in for a convolutional trunk on feature vectors: (n, n_features) -> (n, d, 1, 1).
+
+    ``mean`` and ``scale`` standardise the features; they are buffers, so they are kept with the
+    weights.
+    """
+
+    def __init__(self, n_features, width=256):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(n_features))
+        self.register_buffer("scale", torch.ones(n_features))
+        self.layers = nn.Sequential(
+            nn.Linear(n_features, width, bias=False), nn.BatchNorm1d(width), nn.ReLU(inplace=True)
+        )
+        self.out_shape = (width, 1, 1)
+
+    def forward(self, x):
+        return self.layers((x - self.mean) / self.scale)[:, :, None, None]
+
+
+def _fc(n_in, n_out, dropout):
+    return nn.Sequential(nn.Linear(n_in, n_out), nn.ReLU(inplace=True), nn.Dropout(dropout))
+
+
+def _flat(shape):
+    return shape[0] * shape[1] * shape[2]
+
+
+class SketchHead(nn.Module):
+    """C2's features of a sketch -> fc_a -> fc_b -> fc_p: (n, d, h, w) -> (n, n_bits)."""
+
+    def __init__(self, in_shape, n_bits, hidden=(512, 256), dropout=0.25):
+        super().__init__()
+        self.fc_a = _fc(_flat(in_shape), hidden[0], dropout)
+        self.fc_b = _fc(hidden[0], hidden[1], dropout)
+        self.fc_p = nn.Linear(hidden[1], n_bits)
+
+    def forward(self, features):
+        return self.fc_p(self.fc_b(self.fc_a(features.flatten(1))))
+
+
+class FusionHead(nn.Module):
+    """Cross-weight late fusion (Liu et al. 2017, section 3.1) of C2(token) and C1(photo).
+
+    The features are concatenated on the channel axis and read by two parallel fully connected
+    layers, twice; the last concatenation is mapped to the bits. Without tokens the features of
+    the photo alone take the place of the first concatenation.
+    """
+
+    def __init__(self, in_shape, n_bits, hidden=(512, 256), dropout=(0.3, 0.4)):
+        super().__init__()
+        a, b = hidden
+        self.fc_a_s, self.fc_a_i = (_fc(_flat(in_shape), a, p) for p in dropout)
+        self.fc_b_s, self.fc_b_i = (_fc(2 * a, b, p) for p in dropout)
+        self.fc_fuse = nn.Linear(2 * b, n_bits)
+
+    def forward(self, features):
+        x = features.flatten(1)
+        x = torch.cat([self.fc_a_s(x), self.fc_a_i(x)], dim=1)
+        x = torch.cat([self.fc_b_s(x), self.fc_b_i(x)], dim=1)
+        return self.fc_fuse(x)
+
+
+class TripleNetwork(nn.Module):
+    """C1 (photos), C2 (sketches and, with the same weights, sketch tokens) and the two heads.
+
+    Either view may be missing: its trunk and head are then None.
+    """
+
+    def __init__(self, c1, c2, sketch_head, image_head, *, uses_tokens):
+        super().__init__()
+        self.c1, self.c2 = c1, c2
+        self.sketch_head, self.image_head = sketch_head, image_head
+        self.uses_tokens = uses_tokens
+
+    def sketch(self, x):
+        """Sketches (n, 1, H, W) in [0, 1], strokes 1, or features (n, d) -> (n, n_bits)."""
+        return self.sketch_head(self.c2(x))
+
+    def image(self, photos, tokens=None):
+        """Photos (n, 3, H, W) in [-1, 1] and tokens (n, 1, H, W) in [0, 1] -> (n, n_bits)."""
+        return self.image_head(self.fuse(self.c1(photos), self._token_features(tokens)))
+
+    def _token_features(self, tokens):
+        if not self.uses_tokens:
+            return None
+        if tokens is None:
+            raise ValueError("this network was built with sketch tokens: give tokens=")
+        return self.c2(tokens)
+
+    @staticmethod
+    def fuse(photo_features, token_features):
+        """concat1 of the paper: tokens first, then photos."""
+        if token_features is None:
+            return photo_features
+        return torch.cat([token_features, photo_features], dim=1)
+
+
+def build_network(settings):
+    """The network that ``settings`` describes, with random weights.
+
+    Parameters
+    ----------
+    settings : dict
+        n_bits; views, the views with a hash function; trunks, a dict view -> ("images", number of
+        channels) or ("features", number of features); uses_tokens.
+
+    Returns
+    -------
+    network : TripleNetwork
+    """
+    n_bits, trunks = settings["n_bits"], settings["trunks"]
+    c1 = _make_trunk(trunks["image"], C1_WIDTHS) if "image" in trunks else None
+    c2 = _make_trunk(trunks["sketch"], C2_WIDTHS) if "sketch" in trunks else None
+    sketch_head = image_head = None
+    if "sketch" in settings["views"]:
+        sketch_head = SketchHead(c2.out_shape, n_bits)
+    if c1 is not None:
+        shape = c1.out_shape
+        if settings["uses_tokens"]:
+            shape = (shape[0] + c2.out_shape[0], *shape[1:])
+        image_head = FusionHead(shape, n_bits)
+    network = TripleNetwork(c1, c2, sketch_head, image_head, uses_tokens=settings["uses_tokens"])
+    return network.to(memory_format=torch.channels_last)
+
+
+def _make_trunk(kind, widths):
+    name, n_inputs = kind
+    return CompactTrunk(n_inputs, widths) if name == "images" else FeatureTrunk(n_inputs)

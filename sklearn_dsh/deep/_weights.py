@@ -1,0 +1,66 @@
+"""Between torch modules and what an estimator keeps: arrays, a device, seeds, a cache."""
+
+import weakref
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+
+def to_arrays(module):
+    """A module's parameters and buffers as a dict of numpy arrays (copies, on the CPU)."""
+    return {k: v.detach().cpu().numpy().copy() for k, v in module.state_dict().items()}
+
+
+def from_arrays(module, arrays):
+    """Load ``arrays`` (see `to_arrays`) into ``module``, every name and shape checked."""
+    module.load_state_dict({k: torch.from_numpy(np.array(v)) for k, v in arrays.items()})
+    return module
+
+
+def resolve_device(device):
+    """ "auto" -> CUDA when there is one, else the CPU; anything else is a torch device name."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = torch.device(device)
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(
+            f"device={str(device)!r} was asked for, but torch {torch.__version__} sees no CUDA "
+            "device: use device='auto' or 'cpu', or install a CUDA build of torch."
+        )
+    return device
+
+
+@contextmanager
+def seeded(seed, device):
+    """Torch's default generators seeded inside, and as they were afterwards."""
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield
+
+
+@contextmanager
+def thread_limit(limit):
+    """At most ``limit`` threads (None: as many as torch has) inside."""
+    before = torch.get_num_threads()
+    if limit is not None:
+        torch.set_num_threads(min(limit, before))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+# Modules built from an estimator's arrays, kept between calls but never in its __dict__, so
+# that transform adds nothing to the estimator and pickles hold no torch object.
+_NETWORKS = weakref.WeakKeyDictionary()
+
+
+def cached_network(estimator, weights, device, build):
+    """``build()`` once an estimator, weights and device."""
+    held = _NETWORKS.get(estimator)
+    if held is None or held[0] is not weights or held[1] != device:
+        held = (weights, device, build())
+        _NETWORKS[estimator] = held
+    return held[2]

@@ -1,0 +1,85 @@
+import pytest
+import torch
+
+from sklearn_dsh.deep import _augmentation as augmentation
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def blob(n=1, channels=1, size=32):
+    images = torch.zeros(n, channels, size, size)
+    images[:, :, 12:20, 8:14] = 1
+    return images
+
+
+def test_no_movement_is_the_identity():
+    for seed in range(20):  # until a draw without a flip, which is half of them
+        grid = augmentation.random_warp(
+            1, (32, 32), generator(seed), degrees=0, scale=(1, 1), shift=0, elastic=0
+        )
+        # Aspect is always drawn: only its flip is looked at here.
+        moved = augmentation.warp(blob(), grid)
+        centre_before = 10.5
+        columns = torch.arange(32.0)
+        centre = (moved.sum(dim=(0, 1, 2)) * columns).sum() / moved.sum()
+        flipped = centre > 16
+        expected = 31 - centre_before if flipped else centre_before
+        assert abs(centre - expected) < 1.0
+
+
+def test_a_photo_and_its_token_move_together():
+    grid = augmentation.random_warp(3, (32, 32), generator())
+    both = torch.cat([blob(3, 3), blob(3, 1)], dim=1)
+    moved = augmentation.warp(both, grid)
+    torch.testing.assert_close(moved[:, 0], moved[:, 3])
+
+
+def test_what_comes_from_outside_is_the_fill():
+    grid = torch.full((1, 4, 4, 2), 5.0)
+    moved = augmentation.warp(torch.zeros(1, 1, 4, 4), grid, fill=0.7)
+    torch.testing.assert_close(moved, torch.full((1, 1, 4, 4), 0.7))
+
+
+def test_strokes_change_width_but_not_place():
+    sketches = blob(60)
+    changed = augmentation.random_strokes(sketches, generator())
+    ink = changed.sum(dim=(1, 2, 3))
+    before = sketches[0].sum()
+    assert (ink > before).any()
+    assert (ink < before).any()
+    assert (ink == before).any()
+    assert changed.min() >= 0
+    assert changed.max() <= 1
+    assert changed[:, :, :8].sum() == 0
+
+
+def test_colours_stay_in_range_and_differ():
+    photos = torch.rand(20, 3, 8, 8, generator=generator()) * 2 - 1
+    changed = augmentation.random_colours(photos, generator())
+    assert changed.min() >= -1
+    assert changed.max() <= 1
+    assert (changed - photos).abs().mean(dim=(1, 2, 3)).min() > 0.01
+
+
+@pytest.mark.parametrize("probability", [0.0, 1.0])
+def test_erasing_blanks_one_box(probability):
+    images = torch.ones(30, 2, 40, 40)
+    erased = augmentation.random_erase(images, generator(), probability=probability, fill=0.0)
+    blanked = (erased == 0).float().mean(dim=(1, 2, 3))
+    if probability == 0:
+        assert blanked.max() == 0
+    else:
+        assert 0 < blanked.mean() < 0.25
+        torch.testing.assert_close(erased[:, 0], erased[:, 1])
+
+
+def test_same_generator_same_images():
+    results = []
+    for _ in range(2):
+        g = generator(5)
+        grid = augmentation.random_warp(4, (32, 32), g)
+        images = augmentation.warp(augmentation.random_strokes(blob(4), g), grid)
+        results.append(augmentation.random_erase(images, g))
+    torch.testing.assert_close(*results, rtol=0, atol=0)

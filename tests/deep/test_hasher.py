@@ -1,0 +1,287 @@
+import copy
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from sklearn_dsh import DeepSketchHasher, EdgeTokens, SketchImageArray
+from sklearn_dsh.codes import unpack_bits
+from sklearn_dsh.deep import _weights
+
+QUICK = {"max_iter": 2, "steps_per_iter": 4, "batch_size": 8, "image_size": 32, "random_state": 0}
+
+
+def draw_images(n_sketches=18, n_photos=24, size=32, seed=0):
+    """Discs, bars and crosses: as dark strokes on white, and as coloured photos with noise."""
+    rng = np.random.default_rng(seed)
+    rows, cols = np.mgrid[:size, :size] - size / 2
+
+    def shape(kind, i):
+        x, y = cols + i % 5 - 2, rows + i % 3 - 1
+        return [np.hypot(x, y) < size / 4, abs(x) < 3, (abs(x) < 3) | (abs(y) < 3)][kind]
+
+    y_sk, y_img = np.arange(n_sketches) % 3, np.arange(n_photos) % 3
+    sketches = np.stack([np.where(shape(k, i), 0, 255) for i, k in enumerate(y_sk)])
+    photos = rng.integers(0, 90, (n_photos, size, size, 3))
+    for i, k in enumerate(y_img):
+        photos[i][shape(k, i)] += rng.integers(80, 160, 3)
+    return sketches.astype(np.uint8), photos.astype(np.uint8), (y_sk, y_img)
+
+
+def blobs(n_sk=60, n_img=90, c=3, seed=0):
+    rng = np.random.default_rng(seed)
+    centres = {view: 2.5 * rng.standard_normal((c, d)) for view, d in (("sk", 6), ("img", 9))}
+    y_sk, y_img = np.arange(n_sk) % c, np.arange(n_img) % c
+    X_sk = centres["sk"][y_sk] + rng.standard_normal((n_sk, 6))
+    X_img = centres["img"][y_img] + rng.standard_normal((n_img, 9))
+    return X_sk, X_img, (y_sk, y_img)
+
+
+IMAGES = draw_images()
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return DeepSketchHasher(12, **QUICK).fit(*IMAGES)
+
+
+def test_learns_what_new_feature_rows_mean():
+    X_sk, X_img, y = blobs(n_sk=120, n_img=180)
+    hasher = DeepSketchHasher(16, random_state=0).fit(X_sk[:60], X_img[:90], (y[0][:60], y[1][:90]))
+    assert hasher.score(X_sk[60:], X_img[90:], (y[0][60:], y[1][90:])) > 0.95
+    assert np.mean(hasher.loss_curve_[-20:]) < 0.5 * np.mean(hasher.loss_curve_[:20])
+
+
+@pytest.mark.parametrize("loss", ["cross_entropy", "regression"])
+def test_learns_new_images(loss):
+    sketches, photos, y = draw_images(90, 90)
+    train = slice(0, 60)
+    hasher = DeepSketchHasher(
+        12, loss=loss, max_iter=2, steps_per_iter=25, batch_size=12, image_size=32, random_state=0
+    ).fit(sketches[train], photos[train], (y[0][train], y[1][train]))
+    assert hasher.score(sketches[60:], photos[60:], (y[0][60:], y[1][60:])) > 0.8
+
+
+def test_fitted_attributes(fitted):
+    assert fitted.n_iter_ == 2
+    assert len(fitted.loss_curve_) == 8
+    assert len(fitted.objective_curve_) == 2
+    assert fitted.basis_.shape == (3, 12)
+    assert np.linalg.norm(fitted.basis_, axis=0).max() <= 1 + 1e-9
+    np.testing.assert_array_equal(fitted.classes_, [0, 1, 2])
+    for view in ("sketch", "image"):
+        codes = fitted.category_codes_[view]
+        assert codes.shape == (3, 12)
+        assert set(np.unique(codes)) <= {0, 1}
+    assert fitted.view_shapes_ == {"sketch": (32, 32), "image": (32, 32, 3)}
+
+
+def test_everything_learned_is_arrays_dicts_lists_numbers_and_strings(fitted):
+    def check(value):
+        if isinstance(value, dict):
+            for key, item in value.items():
+                assert isinstance(key, str)
+                check(item)
+        elif isinstance(value, list | tuple):
+            for item in value:
+                check(item)
+        else:
+            assert value is None or isinstance(value, np.ndarray | np.generic | int | float | str)
+
+    for name, value in vars(fitted).items():
+        if name.endswith("_"):
+            check(value)
+    assert b"torch" not in pickle.dumps(fitted)
+
+
+def test_transform_is_the_sign_of_project(fitted):
+    for view, X in (("sketch", IMAGES[0]), ("image", IMAGES[1])):
+        bits = unpack_bits(fitted.transform(X, view=view), 12)
+        np.testing.assert_array_equal(bits, fitted.project(X, view=view) >= 0)
+
+
+def test_the_batch_size_of_encoding_does_not_matter(fitted):
+    whole = fitted.project(IMAGES[1], view="image")
+    single = np.concatenate([fitted.project(IMAGES[1][i : i + 1], view="image") for i in range(4)])
+    np.testing.assert_allclose(whole[:4], single, rtol=1e-3, atol=1e-4)
+
+
+def test_build_network_reads_preprocessed_tensors(fitted):
+    network = fitted.build_network()
+    assert not network.training
+    sketches = torch.from_numpy(1 - IMAGES[0] / np.float32(255))[:, None]
+    with torch.no_grad():
+        outputs = network.sketch(sketches).numpy()
+    np.testing.assert_allclose(outputs, fitted.project(IMAGES[0]), rtol=1e-4, atol=1e-5)
+    photos = torch.from_numpy(IMAGES[1] / np.float32(127.5) - 1).permute(0, 3, 1, 2)
+    tokens = torch.from_numpy(1 - EdgeTokens().transform(IMAGES[1]) / np.float32(255))[:, None]
+    with torch.no_grad():
+        outputs = network.image(photos, tokens).numpy()
+        next(network.parameters()).mul_(0)
+    # The module is a copy: emptying its first layer left the hasher as it was.
+    expected = fitted.project(IMAGES[1], view="image")
+    np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_networks_are_cached_outside_the_estimator():
+    hasher = DeepSketchHasher(8, **QUICK).fit(*blobs())
+    before = set(vars(hasher))
+    hasher.transform(blobs()[0])
+    network = _weights._NETWORKS[hasher][2]
+    hasher.transform(blobs()[1], view="image")
+    assert _weights._NETWORKS[hasher][2] is network
+    assert set(vars(hasher)) == before
+    hasher.fit(*blobs(seed=1))
+    hasher.transform(blobs()[0])
+    assert _weights._NETWORKS[hasher][2] is not network
+    assert copy.deepcopy(hasher) not in _weights._NETWORKS
+
+
+def test_an_integer_seed_repeats_and_global_state_is_untouched():
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    numpy_state = np.random.get_state()[1].copy()  # noqa: NPY002
+    first, second = (DeepSketchHasher(12, **QUICK).fit(*IMAGES) for _ in range(2))
+    torch.testing.assert_close(torch.rand(2), expected, rtol=0, atol=0)
+    np.testing.assert_array_equal(np.random.get_state()[1], numpy_state)  # noqa: NPY002
+    for name, array in first.weights_.items():
+        np.testing.assert_array_equal(array, second.weights_[name])
+    other = DeepSketchHasher(12, **(QUICK | {"random_state": 1})).fit(*IMAGES)
+    assert any((a != other.weights_[n]).any() for n, a in first.weights_.items())
+
+
+def test_alternation_uses_the_networks_outputs(monkeypatch):
+    # With a huge gamma, the codes after the second round are the signs of the outputs.
+    from sklearn_dsh.deep import _hasher
+
+    seen = []
+    original = _hasher.Alternation.update
+
+    def update(self, outputs=None):
+        value = original(self, outputs)
+        seen.append((outputs, self.item_codes()))
+        return value
+
+    monkeypatch.setattr(_hasher.Alternation, "update", update)
+    DeepSketchHasher(
+        8, max_iter=3, steps_per_iter=3, quantization_weight=1e12, min_code_distance=None,
+        random_state=0,
+    ).fit(*blobs())  # fmt: skip
+    assert [outputs is None for outputs, _ in seen] == [True, False, False]
+    for outputs, codes in seen[1:]:
+        for view, f in outputs.items():
+            np.testing.assert_array_equal(codes[view], np.where(f > 0, 1, -1))
+
+
+def test_fixed_codes_stay_what_they_start_as():
+    hasher = DeepSketchHasher(16, code_updates="fixed", **QUICK).fit(*blobs())
+    assert hasher.objective_curve_ == []
+    np.testing.assert_array_equal(hasher.category_codes_["sketch"], hasher.category_codes_["image"])
+
+
+def test_the_literal_objective_is_available():
+    hasher = DeepSketchHasher(
+        16, loss="regression", similarity="signed", init_codes="random", min_code_distance=None,
+        quantization_weight=1e-5, **QUICK,
+    ).fit(*blobs())  # fmt: skip
+    # The objective is lowered round by round only while the networks' outputs stay the same;
+    # what is tested here is that codes moved away from the start.
+    codes = hasher.category_codes_
+    assert (codes["sketch"] != codes["image"]).any()
+
+
+@pytest.mark.parametrize("view", ["sketch", "image"])
+def test_one_view_alone(view):
+    sketches, photos, (y_sk, y_img) = IMAGES
+    if view == "sketch":
+        hasher = DeepSketchHasher(12, **QUICK).fit(sketches, y_sk)
+        assert hasher.transform(sketches).shape == (18, 2)
+    else:
+        only = SketchImageArray(None, photos)
+        hasher = DeepSketchHasher(12, **QUICK).fit(only, y_img)
+        assert hasher.transform(photos, view="image").shape == (24, 2)
+        assert hasher.network_settings_["uses_tokens"]
+    assert hasher.views_ == (view,)
+
+
+def test_sketch_tokens_may_be_off_a_callable_or_a_transformer():
+    outputs = {}
+    for name, tokens in {
+        "auto": "auto",
+        "transformer": EdgeTokens(),
+        "callable": EdgeTokens().transform,
+        "blank": lambda photos: np.full(photos.shape[:3], 255, dtype=np.uint8),
+        "none": None,
+    }.items():
+        hasher = DeepSketchHasher(12, sketch_tokens=tokens, **QUICK).fit(*IMAGES)
+        outputs[name] = hasher.project(IMAGES[1], view="image")
+        assert hasher.network_settings_["uses_tokens"] is (name != "none")
+    np.testing.assert_array_equal(outputs["auto"], outputs["transformer"])
+    np.testing.assert_array_equal(outputs["auto"], outputs["callable"])
+    assert (outputs["auto"] != outputs["blank"]).any()
+
+
+def test_files_give_the_codes_of_the_arrays_they_hold(tmp_path):
+    sketches, photos, y = IMAGES
+    paths = {}
+    for view, images in (("sketch", sketches), ("image", photos)):
+        paths[view] = []
+        for i, image in enumerate(images):
+            paths[view].append(str(tmp_path / f"{view}{i}.png"))
+            Image.fromarray(image).save(paths[view][-1])
+    from_files = DeepSketchHasher(12, **QUICK).fit(
+        np.array(paths["sketch"]), np.array(paths["image"]), y
+    )
+    from_arrays = DeepSketchHasher(12, **QUICK).fit(sketches, photos, y)
+    np.testing.assert_array_equal(
+        from_files.transform(np.array(paths["image"]), view="image"),
+        from_arrays.transform(photos, view="image"),
+    )
+
+
+def test_memory_mapped_images_are_not_read_whole(tmp_path):
+    sketches, photos, y = IMAGES
+    np.save(tmp_path / "photos.npy", photos)
+    mapped = np.load(tmp_path / "photos.npy", mmap_mode="r")
+    hasher = DeepSketchHasher(12, **QUICK).fit(sketches, mapped, y)
+    expected = DeepSketchHasher(12, **QUICK).fit(*IMAGES).transform(photos, view="image")
+    np.testing.assert_array_equal(hasher.transform(mapped, view="image"), expected)
+
+
+def test_class_vectors_are_matched_and_checked():
+    X_sk, X_img, y = blobs()
+    vectors = {0: [1.0, 0, 0, 0], 1: [0, 1.0, 0, 0], 2: [0, 0, 1.0, 0]}
+    hasher = DeepSketchHasher(8, class_vectors=vectors, **QUICK).fit(X_sk, X_img, y)
+    assert hasher.basis_.shape == (4, 8)
+    del vectors[1]
+    with pytest.raises(ValueError, match="no vector for 1 of 3 categories: 1"):
+        DeepSketchHasher(8, class_vectors=vectors, **QUICK).fit(X_sk, X_img, y)
+
+
+def test_progress_is_shown_only_when_asked(capsys):
+    DeepSketchHasher(8, **QUICK).fit(*blobs())
+    assert capsys.readouterr() == ("", "")
+    DeepSketchHasher(8, verbose=1, **QUICK).fit(*blobs())
+    assert "DeepSketchHasher" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("n", "size", "kind", "expected"),
+    [(100, 32, "features", 300), (10_000, 32, "features", 3000), (10_000, 32, "images", 1800)],
+)
+def test_training_length_has_a_floor_and_a_cap(n, size, kind, expected):
+    hasher = DeepSketchHasher(batch_size=size)
+    steps = hasher._steps_per_round({"sketch": kind}, {"sketch": np.zeros(n)})
+    assert expected <= steps * hasher.max_iter < expected + hasher.max_iter
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_hasher_trained_on_a_gpu_encodes_on_the_cpu():
+    hasher = DeepSketchHasher(12, device="cuda", **QUICK).fit(*IMAGES)
+    on_gpu = hasher.project(IMAGES[1], view="image")
+    moved = pickle.loads(pickle.dumps(hasher)).set_params(device="cpu")
+    np.testing.assert_allclose(moved.project(IMAGES[1], view="image"), on_gpu, atol=1e-2)

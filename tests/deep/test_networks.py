@@ -1,0 +1,124 @@
+import numpy as np
+import pytest
+import torch
+
+from sklearn_dsh.deep._networks import (
+    CompactTrunk,
+    FeatureTrunk,
+    FusionHead,
+    SketchHead,
+    build_network,
+)
+
+IMAGES = {
+    "n_bits": 12,
+    "views": ["sketch", "image"],
+    "trunks": {"sketch": ("images", 1), "image": ("images", 3)},
+    "uses_tokens": True,
+}
+
+
+def seeded_network(**changes):
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return build_network(IMAGES | changes).eval()
+
+
+@pytest.mark.parametrize("size", [32, 64, 75])
+def test_trunk_ends_in_four_by_four_whatever_the_size(size):
+    trunk = CompactTrunk(1, (4, 8, 8, 12)).eval()
+    assert trunk(torch.zeros(2, 1, size, size)).shape == (2, *trunk.out_shape)
+
+
+def test_views_give_one_value_a_bit():
+    network = seeded_network()
+    sketches, photos = torch.rand(3, 1, 64, 64), torch.rand(5, 3, 64, 64)
+    assert network.sketch(sketches).shape == (3, 12)
+    assert network.image(photos, torch.rand(5, 1, 64, 64)).shape == (5, 12)
+
+
+def test_tokens_are_read_by_the_very_weights_that_read_sketches():
+    network = seeded_network()
+    tokens = torch.rand(4, 1, 64, 64)
+    photos = torch.rand(4, 3, 64, 64)
+    before = network.image(photos, tokens), network.sketch(tokens)
+    with torch.no_grad():
+        next(network.c2.parameters()).mul_(1.5)
+    after = network.image(photos, tokens), network.sketch(tokens)
+    for old, new in zip(before, after, strict=True):
+        assert not torch.allclose(old, new)
+
+
+def test_late_fusion_concatenates_tokens_first():
+    tokens, photos = torch.zeros(2, 3, 4, 4), torch.ones(2, 5, 4, 4)
+    fused = seeded_network().fuse(photos, tokens)
+    assert fused.shape == (2, 8, 4, 4)
+    assert fused[:, :3].sum() == 0
+    assert fused[:, 3:].min() == 1
+
+
+def test_fusion_head_is_cross_weighted():
+    # Each of the two layers of a stage reads the whole concatenation: with the second layer of a
+    # stage silenced, the output still depends on both inputs, and it is the formula by hand.
+    head = FusionHead((4, 1, 1), 3, hidden=(5, 6)).eval()
+    x = torch.rand(2, 4, 1, 1)
+    flat = x.flatten(1)
+    a = torch.cat([head.fc_a_s[0](flat).relu(), head.fc_a_i[0](flat).relu()], dim=1)
+    b = torch.cat([head.fc_b_s[0](a).relu(), head.fc_b_i[0](a).relu()], dim=1)
+    torch.testing.assert_close(head(x), head.fc_fuse(b))
+    assert head.fc_b_s[0].weight.shape == (6, 10)
+
+
+def test_sketch_head_is_three_layers():
+    head = SketchHead((4, 2, 2), 3, hidden=(5, 6)).eval()
+    x = torch.rand(2, 4, 2, 2)
+    expected = head.fc_p(head.fc_b[0](head.fc_a[0](x.flatten(1)).relu()).relu())
+    torch.testing.assert_close(head(x), expected)
+
+
+def test_feature_trunk_standardises():
+    trunk = FeatureTrunk(2).eval()
+    trunk.mean.copy_(torch.tensor([10.0, 20.0]))
+    trunk.scale.copy_(torch.tensor([2.0, 4.0]))
+    plain = FeatureTrunk(2).eval()
+    plain.layers.load_state_dict(trunk.layers.state_dict())
+    x = torch.tensor([[12.0, 16.0]])
+    torch.testing.assert_close(trunk(x), plain(torch.tensor([[1.0, -1.0]])))
+
+
+def test_without_tokens_the_photo_alone_is_read():
+    network = seeded_network(uses_tokens=False)
+    assert network.image(torch.rand(2, 3, 64, 64)).shape == (2, 12)
+
+
+def test_missing_tokens_are_an_error():
+    with pytest.raises(ValueError, match="tokens="):
+        seeded_network().image(torch.rand(2, 3, 64, 64))
+
+
+def test_one_view_has_one_head():
+    network = seeded_network(views=["sketch"], trunks={"sketch": ("images", 1)}, uses_tokens=False)
+    assert network.image_head is None
+    assert network.c1 is None
+    assert network.sketch(torch.rand(2, 1, 32, 32)).shape == (2, 12)
+
+
+def test_gradients_match_finite_differences():
+    network = seeded_network(n_bits=2).double()
+    photos = torch.rand(2, 3, 32, 32, dtype=torch.float64)
+    tokens = torch.rand(2, 1, 32, 32, dtype=torch.float64)
+    weight = network.c2.layers[0][0].weight
+    loss = network.image(photos, tokens).pow(2).sum()
+    loss.backward()
+    rng = np.random.default_rng(0)
+    for _ in range(4):
+        index = tuple(int(rng.integers(n)) for n in weight.shape)
+        values = []
+        for step in (1e-6, -2e-6):
+            with torch.no_grad():
+                weight[index] += step
+                values.append(network.image(photos, tokens).pow(2).sum().item())
+        with torch.no_grad():
+            weight[index] += 1e-6
+        slope = (values[0] - values[1]) / 2e-6
+        assert weight.grad[index].item() == pytest.approx(slope, rel=1e-3, abs=1e-7)
