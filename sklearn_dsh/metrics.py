@@ -238,6 +238,8 @@ class _RetrievalScorer:
         self.kwargs = kwargs
 
     def __call__(self, estimator, X, y):
+        if hasattr(X, "check_views"):  # a fold that lost a view is no one-view problem
+            X.check_views()
         codes = estimator.transform(X)
         is_sketch = getattr(X, "is_sketch", None)
         return score_codes(codes, y, is_sketch=is_sketch, metric=self.name, **self.kwargs)

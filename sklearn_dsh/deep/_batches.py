@@ -91,8 +91,8 @@ def as_tensor(batch, device):
     [-1, 1], features stay (n, d).
     """
     if batch.ndim == 2:
-        return torch.from_numpy(batch).to(device)
-    tensor = torch.from_numpy(np.ascontiguousarray(batch)).to(device).float()
+        return torch.tensor(batch, device=device)
+    tensor = torch.tensor(batch, device=device).float()  # copies: a memmap is read-only
     if batch.ndim == 3:
         return (1 - tensor / 255)[:, None]
     # Permuting a (n, H, W, 3) array gives the channels-last layout that convolutions like.
