@@ -29,6 +29,7 @@ docs: $(VENV)/.with-docs
 bench: $(VENV)/.with-benchmarks
 	$(BIN)/python benchmarks/retrieval_speed.py
 	$(BIN)/python benchmarks/code_updates.py
+	$(if $(DATA),$(BIN)/python benchmarks/hashing_quality.py --data "$(DATA)")
 
 clean:
 	rm -rf build dist docs/_build docs/auto_examples docs/generated .pytest_cache .ruff_cache

@@ -45,7 +45,7 @@ class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         Sorted labels; only if labels were given.
     n_features_in_ : int
         Number of values in a row of the sketch view, or of the only view.
-    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+    feature_names_in_ : ndarray of str of shape (`n_features_in_`,)
         Column names of that view, if it was a DataFrame with text column names.
     """
 

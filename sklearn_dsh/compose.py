@@ -28,7 +28,7 @@ class PerView(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         The fitted clones; None for a view that was not there at fit.
     n_features_in_ : int
         Number of values in a row of the sketch view, or of the only view.
-    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+    feature_names_in_ : ndarray of str of shape (`n_features_in_`,)
         Column names of that view, if it was a DataFrame with text column names.
 
     Notes

@@ -14,7 +14,7 @@ def _uniform(shape, low, high, generator):
     return torch.rand(shape, generator=generator) * (high - low) + low
 
 
-def random_warp(n, size, generator, *, degrees=13.0, scale=(0.8, 1.15), shift=0.1, elastic=0.04):
+def random_warp(n, size, generator, *, degrees, scale, shift, elastic):
     """Sampling grids (n, H, W, 2): flip, rotation, scale, aspect, shift and a smooth bend."""
     angle = _uniform((n,), -degrees, degrees, generator) * (math.pi / 180)
     zoom = 1 / _uniform((n,), *scale, generator)

@@ -40,7 +40,7 @@ class HammingRetriever(BaseEstimator):
         Codes in the gallery.
     n_features_in_ : int
         Bytes of a code.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Column names of the gallery, if it was a DataFrame with string names.
 
     See Also

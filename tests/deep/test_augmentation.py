@@ -4,6 +4,9 @@ import torch
 from sklearn_dsh.deep import _augmentation as augmentation
 
 
+WARP = {"degrees": 13, "scale": (0.8, 1.2), "shift": 0.1, "elastic": 0.04}
+
+
 def generator(seed=0):
     return torch.Generator().manual_seed(seed)
 
@@ -30,7 +33,7 @@ def test_no_movement_is_the_identity():
 
 
 def test_a_photo_and_its_token_move_together():
-    grid = augmentation.random_warp(3, (32, 32), generator())
+    grid = augmentation.random_warp(3, (32, 32), generator(), **WARP)
     both = torch.cat([blob(3, 3), blob(3, 1)], dim=1)
     moved = augmentation.warp(both, grid)
     torch.testing.assert_close(moved[:, 0], moved[:, 3])
@@ -79,7 +82,7 @@ def test_same_generator_same_images():
     results = []
     for _ in range(2):
         g = generator(5)
-        grid = augmentation.random_warp(4, (32, 32), g)
+        grid = augmentation.random_warp(4, (32, 32), g, **WARP)
         images = augmentation.warp(augmentation.random_strokes(blob(4), g), grid)
         results.append(augmentation.random_erase(images, g))
     torch.testing.assert_close(*results, rtol=0, atol=0)
