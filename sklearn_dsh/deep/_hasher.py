@@ -21,7 +21,7 @@ from ._weights import cached_network, from_arrays, resolve_device, seeded, threa
 
 # Gradient steps of a fit with steps_per_iter="auto": epochs of the larger view, within bounds.
 AUTO_EPOCHS = {"images": 30, "features": 40}
-AUTO_STEPS = {"images": (300, 1800), "features": (300, 3000)}
+AUTO_STEPS = {"images": (300, 2400), "features": (300, 3000)}
 
 
 class DeepSketchHasher(BaseCrossModalHasher):
@@ -78,7 +78,7 @@ class DeepSketchHasher(BaseCrossModalHasher):
         Rounds of the alternation (codes, then networks).
     steps_per_iter : int or "auto", default="auto"
         Gradient steps of one round. "auto": 30 epochs of the larger view over all rounds (40
-        for features), at least 300 steps and at most 1,800 (3,000).
+        for features), at least 300 steps and at most 2,400 (3,000).
     batch_size : int, default=32
         Items of each view in one gradient step.
     learning_rate : float, default=1e-3
@@ -86,8 +86,9 @@ class DeepSketchHasher(BaseCrossModalHasher):
     weight_decay : float, default=0.05
         Decoupled weight decay of AdamW.
     augment : bool, default=True
-        Flips, affine and elastic deformation, stroke width, colour, erasing (images only) and
-        mixup while training.
+        While training, flip and deform images, a little for sketches and strongly for photos;
+        vary stroke widths and colours; erase parts of photos; mix pairs of photos (or of their
+        feature vectors).
     class_balanced : bool, default=True
         Draw every category equally often.
     auxiliary_weight : float, default=0.3

@@ -12,8 +12,8 @@ from ._losses import Targets, code_loss
 from ._networks import FeatureTrunk
 
 WARM_UP = 0.05  # of all steps
-# A fit passes over photos three times as often as over sketches, of which there are more:
-# photos get strong augmentation and mixup; the same on sketches was measured to underfit.
+# Measured with 3,600 sketches and 1,300 photos: within the steps of a fit, strong deformation,
+# erasing and mixup help photos, while sketches are then still underfitted.
 SKETCH_WARP = {"degrees": 5.0, "scale": (0.95, 1.05), "shift": 0.03, "elastic": 0.01}
 PHOTO_WARP = {"degrees": 13.0, "scale": (0.8, 1.15), "shift": 0.1, "elastic": 0.04}
 MIXUP_PROBABILITY = 0.5  # that the photos of a step are mixed

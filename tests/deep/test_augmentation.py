@@ -3,7 +3,6 @@ import torch
 
 from sklearn_dsh.deep import _augmentation as augmentation
 
-
 WARP = {"degrees": 13, "scale": (0.8, 1.2), "shift": 0.1, "elastic": 0.04}
 
 
