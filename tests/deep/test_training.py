@@ -1,0 +1,151 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from tqdm import tqdm
+
+from sklearn_dsh.deep import _training
+from sklearn_dsh.deep._batches import FeatureSource, ImageSource
+from sklearn_dsh.deep._networks import build_network
+from sklearn_dsh.deep._training import NetworkTrainer, compute_outputs, standardise
+
+CPU = torch.device("cpu")
+SETTINGS = {
+    "loss": "regression",
+    "batch_size": 6,
+    "learning_rate": 1e-3,
+    "weight_decay": 0.0,
+    "augment": True,
+    "class_balanced": True,
+    "auxiliary_weight": 0.3,
+}
+LABELS = {"sketch": np.arange(12) % 3, "image": np.arange(15) % 3}
+CODES = np.random.RandomState(0).choice(np.array([-1, 1], dtype=np.int8), (3, 8))
+
+
+def make_trainer(*, images=False, n_steps=40, **changes):
+    rng = np.random.default_rng(0)
+    if images:
+        sources = {
+            "sketch": ImageSource(rng.integers(0, 256, (12, 32, 32), dtype=np.uint8), "sketch", 32),
+            "image": ImageSource(
+                rng.integers(0, 256, (15, 32, 32, 3), dtype=np.uint8), "image", 32
+            ),
+        }
+        trunks = {"sketch": ("images", 1), "image": ("images", 3)}
+        tokens = rng.integers(0, 256, (15, 32, 32), dtype=np.uint8)
+    else:
+        sources = {
+            view: FeatureSource(rng.standard_normal((len(y), 4)) + 4 * y[:, None])
+            for view, y in LABELS.items()
+        }
+        trunks, tokens = dict.fromkeys(LABELS, ("features", 4)), None
+    description = {"n_bits": 8, "views": list(LABELS), "trunks": trunks, "uses_tokens": images}
+    torch.manual_seed(0)
+    network = build_network(description)
+    standardise(network, sources)
+    settings = SimpleNamespace(**(SETTINGS | changes))
+    return NetworkTrainer(
+        network, sources, tokens, LABELS, n_steps, CPU, np.random.RandomState(0),
+        torch.Generator().manual_seed(0), settings,
+    )  # fmt: skip
+
+
+def run(trainer, n_steps):
+    item_codes = {view: CODES[y] for view, y in LABELS.items()}
+    category_codes = dict.fromkeys(LABELS, CODES)
+    return trainer.run(n_steps, item_codes, category_codes, tqdm(disable=True))
+
+
+def test_features_are_standardised():
+    trainer = make_trainer()
+    for trunk, view in ((trainer.network.c2, "sketch"), (trainer.network.c1, "image")):
+        rows = torch.from_numpy(trainer.sources[view][:])
+        scaled = (rows - trunk.mean) / trunk.scale
+        torch.testing.assert_close(scaled.mean(dim=0), torch.zeros(4), atol=1e-5, rtol=0)
+        torch.testing.assert_close(
+            scaled.std(dim=0, unbiased=False), torch.ones(4), atol=1e-4, rtol=0
+        )
+
+
+def test_constant_features_are_not_divided_by_zero():
+    trainer = make_trainer()
+    standardise(trainer.network, {"sketch": FeatureSource(np.ones((5, 4)))})
+    assert trainer.network.c2.scale.tolist() == [1, 1, 1, 1]
+
+
+@pytest.mark.parametrize("loss", ["regression", "cross_entropy"])
+def test_outputs_approach_the_codes(loss):
+    trainer = make_trainer(loss=loss, augment=False, auxiliary_weight=0.0)
+    before = trainer.outputs()
+    run(trainer, 40)
+    for view, outputs in trainer.outputs().items():
+        agree = ((outputs > 0) == (CODES[LABELS[view]] > 0)).mean()
+        assert agree > 0.9
+        assert agree > ((before[view] > 0) == (CODES[LABELS[view]] > 0)).mean()
+
+
+def test_the_rate_warms_up_and_falls_to_zero_over_all_rounds():
+    trainer = make_trainer(n_steps=40)
+    rates = []
+    for _ in range(4):
+        rates.append(trainer.optimizer.param_groups[0]["lr"])
+        run(trainer, 10)
+    rates.append(trainer.optimizer.param_groups[0]["lr"])
+    assert rates[0] < rates[1]
+    assert rates[1] > rates[2] > rates[3] > rates[4]
+    assert rates[4] == pytest.approx(0, abs=1e-12)
+
+
+def test_biases_and_norms_are_not_decayed():
+    decayed, free = make_trainer(weight_decay=0.1).optimizer.param_groups
+    assert decayed["weight_decay"] == 0.1
+    assert free["weight_decay"] == 0
+    assert all(p.ndim > 1 for p in decayed["params"])
+    assert all(p.ndim <= 1 for p in free["params"])
+
+
+def test_mixup_is_for_photos_and_ends_before_the_last_steps(monkeypatch):
+    monkeypatch.setattr(_training, "MIXUP_PROBABILITY", 1.0)
+    trainer = make_trainer(n_steps=20)
+    seen = []
+    original = _training.Targets
+
+    def targets(codes, labels, weight, partner):
+        seen.append(weight is not None)
+        return original(codes, labels, weight, partner)
+
+    monkeypatch.setattr(_training, "Targets", targets)
+    run(trainer, 20)
+    sketches, photos = seen[::2], seen[1::2]
+    assert not any(sketches)
+    assert all(photos[:18])
+    assert not any(photos[18:])
+
+
+@pytest.mark.parametrize("auxiliary_weight", [0.0, 0.3])
+def test_images_train_every_part_of_the_networks(auxiliary_weight):
+    trainer = make_trainer(images=True, auxiliary_weight=auxiliary_weight)
+    assert (trainer.helper is None) == (auxiliary_weight == 0)
+    before = {k: v.clone() for k, v in trainer.network.state_dict().items()}
+    losses = run(trainer, 3)
+    assert np.isfinite(losses).all()
+    for name, value in trainer.network.named_parameters():
+        assert (value != before[name]).any(), name
+
+
+def test_outputs_use_the_cached_tokens_of_each_photo():
+    trainer = make_trainer(images=True)
+    outputs = trainer.outputs()["image"]
+    source, tokens = trainer.sources["image"], trainer.tokens
+
+    def shifted(rows, photos):
+        return np.roll(tokens, 1, axis=0)[rows]
+
+    other = compute_outputs(trainer.network, source, "image", CPU, tokens=shifted)
+    assert not np.allclose(outputs, other)
+    in_parts = compute_outputs(
+        trainer.network, source, "image", CPU, tokens=lambda rows, _: tokens[rows], batch_size=4
+    )
+    np.testing.assert_allclose(outputs, in_parts, rtol=1e-3, atol=1e-4)
