@@ -7,7 +7,8 @@ FOLDER holds ``sketch/<category>/*``, ``photo/<category>/*`` and a ``split.csv``
 paper   train on train sketches and all photos; queries: test sketches; gallery: all photos
 unseen  train on train sketches and train photos; queries: test sketches; gallery: test photos
 
-Each result is written to ``--output`` when it is there, and a finished one is not run again.
+Each result is written to ``--output`` when it is there, and a finished one is not run again:
+start with another file after changing the library.
 """
 
 import argparse
@@ -101,8 +102,9 @@ def table(results, protocol):
             scores = [r["map"] for r in rows]
             precision = np.mean([r["precision@50"] for r in rows])
             seconds = np.median([r["fit_seconds"] for r in rows])
+            deviation = np.std(scores, ddof=len(scores) > 1)
             lines.append(
-                f"| {name} | {np.mean(scores):.3f}, {np.std(scores):.3f} | {precision:.3f} "
+                f"| {name} | {np.mean(scores):.3f}, {deviation:.3f} | {precision:.3f} "
                 f"| {seconds:.0f} | {len(rows)} |"
             )
     return "\n".join(lines)
@@ -141,6 +143,8 @@ def main():
                     "seed": seed,
                     "bits": options.bits,
                     "size": options.size,
+                    "data": Path(options.data).name,
+                    "version": sklearn_dsh.__version__,
                 }
                 if find(**key):
                     continue
@@ -153,7 +157,8 @@ def main():
                 options.output.write_text(json.dumps(results, indent=1))
                 print(json.dumps(result), flush=True)
 
-    results = [r for r in results if r["bits"] == options.bits and r["size"] == options.size]
+    wanted = {k: key[k] for k in ("bits", "size", "data", "version")}
+    results = [r for r in results if wanted.items() <= r.items()]
     print(
         f"\nsklearn-dsh {sklearn_dsh.__version__}, torch {torch.__version__}, scikit-learn "
         f"{sklearn.__version__}, numpy {np.__version__}, Python {platform.python_version()}, "

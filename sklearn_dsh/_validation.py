@@ -8,6 +8,7 @@ import os
 import stat
 import warnings
 from dataclasses import dataclass
+from numbers import Number
 from typing import Any
 
 import numpy as np
@@ -193,8 +194,10 @@ def check_labels(labels):
     if labels.dtype.kind == "c":
         raise ValueError("Complex data not supported: y must hold categories.")
     if labels.dtype.kind == "O":
-        others = {type(label).__name__ for label in labels if not isinstance(label, str)}
-        if others and len(others) + any(isinstance(label, str) for label in labels) > 1:
+        is_text = np.array([isinstance(label, str) for label in labels])
+        is_number = np.array([isinstance(label, Number) for label in labels])
+        if not (is_text.all() or is_number.all()):
+            others = {type(label).__name__ for label in labels[~is_text]}
             raise ValueError(
                 "Unknown label type: y must hold categories that are all text or all numbers, got "
                 f"text and {', '.join(sorted(others))}."

@@ -126,9 +126,20 @@ class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         self._check_shapes(shapes)
         classes, data.y_sketch, data.y_image = encode_labels(data.y_sketch, data.y_image)
 
-        # A second fit leaves nothing of the first behind.
-        for name in [name for name in vars(self) if name.endswith("_") and name[0] != "_"]:
+        # A second fit leaves nothing of the first behind; one that fails changes nothing.
+        before = dict(vars(self))
+        for name in [name for name in before if name.endswith("_") and name[0] != "_"]:
             delattr(self, name)
+        try:
+            self._fit_checked(data, classes, shapes, columns)
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+        return self
+
+    def _fit_checked(self, data, classes, shapes, columns):
+        """Note what the views look like and learn."""
         self.views_ = data.views
         self.view_shapes_ = shapes
         self._columns = columns
@@ -140,7 +151,6 @@ class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
             self.classes_ = classes
         self._fit_views(data)
         self._n_features_out = -(-self.n_bits // 8)
-        return self
 
     def transform(self, X, view=None):
         """Encode sketches, photos or both as packed binary codes.
@@ -303,7 +313,8 @@ class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         if len(shape) != len(fitted) or (len(shape) > 1 and shape != fitted):
             raise ValueError(
                 f"{name} was fitted on rows of shape {fitted} in the {view} view, got rows of "
-                f"shape {shape}."
+                f"shape {shape}. Images of other sizes can be brought to it with "
+                "sklearn_dsh.preprocessing.resize_images, or passed as paths."
             )
         if len(shape) == 1:
             check_columns(X, shape[0], fitted[0], self._columns[view], view=view, name=name)

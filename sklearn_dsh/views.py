@@ -238,8 +238,8 @@ def stack_views(X_sk, X_img, y=None, *, interleave=True):
         Labels of both views, or one array where row i of both views belongs together.
     interleave : bool, default=True
         Spread every category of both views evenly over the rows, so that any contiguous part of
-        them - a fold of an unshuffled KFold - has rows of both views and of all categories. False
-        puts all sketches first, then all photos.
+        them - a fold of an unshuffled KFold - has rows of both views and, as far as a category has
+        enough rows, of all categories. False puts all sketches first, then all photos.
 
     Returns
     -------

@@ -20,10 +20,24 @@ class ImageSource:
     """
 
     def __init__(self, X, view, size):
-        self.X, self.size, self.mode = X, size, _MODES[view]
+        self.X, self.view, self.size, self.mode = X, view, size, _MODES[view]
 
     def __len__(self):
         return len(self.X)
+
+    def at_size(self):
+        """This source with every image decoded and resized once, as uint8.
+
+        Files are read before any training, so that a damaged one is found at once, and not again
+        in every epoch. Images that have the size stay where they are, in a memory map, say.
+        """
+        if self.X.ndim > 1 and self.X.shape[1:3] == (self.size, self.size):
+            return self
+        channels = () if self.mode == "L" else (3,)
+        images = np.empty((len(self), self.size, self.size, *channels), dtype=np.uint8)
+        for rows in blocks(len(self), 256):
+            images[rows] = self[rows]
+        return ImageSource(images, self.view, self.size)
 
     def __getitem__(self, rows):
         picked = self.X[rows]
@@ -35,16 +49,19 @@ class ImageSource:
 
 
 class FeatureSource:
-    """Rows of feature vectors as float32 batches."""
+    """Rows of feature vectors as they are, float32 or float64."""
 
     def __init__(self, X):
         self.X = X
+
+    def at_size(self):
+        return self
 
     def __len__(self):
         return len(self.X)
 
     def __getitem__(self, rows):
-        return np.asarray(self.X[rows], dtype=np.float32)
+        return np.asarray(self.X[rows])
 
 
 def kind_of(X):

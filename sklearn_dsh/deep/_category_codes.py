@@ -57,7 +57,11 @@ def _random_codes(n_categories, n_bits, random_state):
 
 
 def _hadamard_codes(n_categories, n_bits, random_state):
-    """Rows of a Sylvester-Hadamard matrix, then their complements: distance m / 2 and more."""
+    """Rows of a Sylvester-Hadamard matrix, then their complements.
+
+    Their distances are m / 2 and m when m is a power of two; for another m, random columns of
+    the next larger matrix are taken, and distances scatter around m / 2.
+    """
     order = 1 << (n_bits - 1).bit_length() if n_bits > 1 else 1
     if n_categories > 2 * order:
         return None
@@ -65,7 +69,6 @@ def _hadamard_codes(n_categories, n_bits, random_state):
     rows = np.concatenate([matrix[1:], matrix[:1], -matrix[1:], -matrix[:1]])[:n_categories]
     if order == n_bits:
         return rows
-    # A width that is no power of two: the columns that keep the rows furthest apart, greedily.
     columns = random_state.permutation(order)[:n_bits]
     return rows[:, columns]
 

@@ -204,7 +204,7 @@ def update_codes(problem, codes, outputs, basis, view, separation=None):
         if outputs is not None:
             pull += problem.gamma * outputs[view][k]
         row = np.where(pull == 0, current[k], np.sign(pull))
-        if separation is not None and separation.floor > 0:
+        if separation is not None:
             votes = np.bincount(labels, weights=row, minlength=problem.n_categories)
             wanted = np.where(votes == 0, separation.codes[view][k], np.sign(votes))
             allowed = separation.allowed(view, k, wanted)

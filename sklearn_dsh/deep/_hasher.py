@@ -17,7 +17,15 @@ from ._batches import all_tokens, kind_of, make_source, make_tokens
 from ._class_vectors import match_class_vectors
 from ._networks import build_network
 from ._training import NetworkTrainer, compute_outputs, standardise
-from ._weights import cached_network, from_arrays, resolve_device, seeded, thread_limit, to_arrays
+from ._weights import (
+    cached_network,
+    from_arrays,
+    resolve_device,
+    resolve_encoding_device,
+    seeded,
+    thread_limit,
+    to_arrays,
+)
 
 # Gradient steps of a fit with steps_per_iter="auto": epochs of the larger view, within bounds.
 AUTO_EPOCHS = {"images": 30, "features": 40}
@@ -45,10 +53,10 @@ class DeepSketchHasher(BaseCrossModalHasher):
 
     Parameters
     ----------
-    n_bits : int, default=64
+    n_bits : int, default=128
         Length of the codes.
     architecture : {"compact"}, default="compact"
-        "compact": seven convolutions a trunk, for images of about 64 x 64 pixels on a CPU.
+        "compact": six convolutions a trunk, for images of about 64 x 64 pixels on a CPU.
     loss : {"cross_entropy", "regression"}, default="cross_entropy"
         The networks' step. "regression" is the paper's: squared error to the codes.
         "cross_entropy" adds the classification of an output by its nearest category code.
@@ -73,7 +81,8 @@ class DeepSketchHasher(BaseCrossModalHasher):
         stands for one-hot vectors.
     sketch_tokens : "auto", None, callable or transformer, default="auto"
         What turns uint8 photos (n, H, W, 3) into uint8 token maps (n, H, W), dark on white.
-        "auto" is :class:`~sklearn_dsh.EdgeTokens`; None trains without tokens.
+        "auto" is :class:`~sklearn_dsh.EdgeTokens`; None trains without tokens. A transformer
+        must be stateless or fitted: it is used as it is, only its ``transform`` is called.
     max_iter : int, default=3
         Rounds of the alternation (codes, then networks).
     steps_per_iter : int or "auto", default="auto"
@@ -94,7 +103,8 @@ class DeepSketchHasher(BaseCrossModalHasher):
     auxiliary_weight : float, default=0.3
         Weight of two helper losses: tokens trained as sketches, and C1 classifying on its own.
     image_size : int, default=64
-        Side in pixels at which the networks read images; others are resized batch by batch.
+        Side in pixels at which the networks read images. Files, and arrays of another size, are
+        brought to it; for training once, before it starts, as bytes.
     device : str, default="auto"
         "auto" takes CUDA when torch sees it, else the CPU; or a torch device name.
     verbose : int, default=0
@@ -121,7 +131,9 @@ class DeepSketchHasher(BaseCrossModalHasher):
     weights_ : dict name -> array
         The networks' weights.
     network_settings_ : dict
-        What the networks look like: views, inputs, whether photos have tokens.
+        What the networks look like: views, inputs, image size, whether photos have tokens.
+    sketch_tokens_ : None, callable or transformer
+        What made the tokens.
 
     See Also
     --------
@@ -185,7 +197,7 @@ class DeepSketchHasher(BaseCrossModalHasher):
 
     def __init__(
         self,
-        n_bits=64,
+        n_bits=128,
         *,
         architecture="compact",
         loss="cross_entropy",
@@ -243,12 +255,17 @@ class DeepSketchHasher(BaseCrossModalHasher):
         views = {view: X for view, X in views.items() if X is not None}
         labels = {"sketch": data.y_sketch, "image": data.y_image}
         labels = {view: labels[view] for view in views}
-        sources = {view: make_source(X, view, self.image_size) for view, X in views.items()}
+        sources = {
+            view: make_source(X, view, self.image_size).at_size() for view, X in views.items()
+        }
         kinds = {view: kind_of(X) for view, X in views.items()}
         self.network_settings_ = self._describe_network(kinds, sources)
         tokens = None
+        self.sketch_tokens_ = None
         if self.network_settings_["uses_tokens"]:
-            tokens = all_tokens(self._tokenizer(), sources["image"])
+            auto = isinstance(self.sketch_tokens, str)
+            self.sketch_tokens_ = EdgeTokens() if auto else self.sketch_tokens
+            tokens = all_tokens(self.sketch_tokens_, sources["image"])
         alternation = Alternation(
             labels,
             len(self.classes_),
@@ -296,8 +313,6 @@ class DeepSketchHasher(BaseCrossModalHasher):
 
     def _describe_network(self, kinds, sources):
         uses_tokens = kinds.get("image") == "images" and self.sketch_tokens is not None
-        # C2 reads tokens as it reads sketches, so both must be images.
-        uses_tokens = uses_tokens and kinds.get("sketch", "images") == "images"
         trunks = {
             view: ("features", sources[view][:1].shape[1])
             if kind == "features"
@@ -311,6 +326,7 @@ class DeepSketchHasher(BaseCrossModalHasher):
             "views": list(kinds),
             "trunks": trunks,
             "uses_tokens": uses_tokens,
+            "image_size": int(self.image_size),
         }
 
     def build_network(self):
@@ -325,17 +341,15 @@ class DeepSketchHasher(BaseCrossModalHasher):
             read as they are. The module is a copy: changing it does not change the hasher.
         """
         check_is_fitted(self)
-        return self._rebuild_network().to(resolve_device(self.device))
+        return self._rebuild_network().to(resolve_encoding_device(self.device))
 
     def _rebuild_network(self):
-        network = build_network(self.network_settings_)
+        with seeded(0, torch.device("cpu")):  # the random weights are replaced at once
+            network = build_network(self.network_settings_)
         return from_arrays(network, self.weights_).eval()
 
     def _progress(self, total):
         return tqdm(total=total, desc=type(self).__name__, disable=not self.verbose, unit="step")
-
-    def _tokenizer(self):
-        return EdgeTokens() if self.sketch_tokens == "auto" else self.sketch_tokens
 
     def _steps_per_round(self, kinds, labels):
         if self.steps_per_iter != "auto":
@@ -346,14 +360,13 @@ class DeepSketchHasher(BaseCrossModalHasher):
         return math.ceil(min(max(AUTO_EPOCHS[kind] * epoch, low), high) / self.max_iter)
 
     def _project_view(self, X, view):
-        device = resolve_device(self.device)
+        device = resolve_encoding_device(self.device)
         network = cached_network(
             self, self.weights_, device, lambda: self._rebuild_network().to(device)
         )
-        tokenizer = self._tokenizer() if self.network_settings_["uses_tokens"] else None
 
         def tokens(rows, photos):
-            return None if tokenizer is None else make_tokens(tokenizer, photos)
+            return None if self.sketch_tokens_ is None else make_tokens(self.sketch_tokens_, photos)
 
-        source = make_source(X, view, self.image_size)
+        source = make_source(X, view, self.network_settings_["image_size"])
         return compute_outputs(network, source, view, device, tokens=tokens)

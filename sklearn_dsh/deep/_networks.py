@@ -22,7 +22,7 @@ def _conv_block(n_in, n_out, kernel_size=3, stride=1, *, pool=False):
 
 
 class CompactTrunk(nn.Module):
-    """Seven convolutions for images of about 64 x 64 pixels: (n, channels, H, W) -> (n, d, 4, 4).
+    """Six convolutions for images of about 64 x 64 pixels: (n, channels, H, W) -> (n, d, 4, 4).
 
     A plain stack whose early layers keep their resolution: on small images it generalises better
     than a strided residual one of the same cost.
@@ -55,15 +55,16 @@ class FeatureTrunk(nn.Module):
 
     def __init__(self, n_features, width=256):
         super().__init__()
-        self.register_buffer("mean", torch.zeros(n_features))
-        self.register_buffer("scale", torch.ones(n_features))
+        # Double precision until the mean is gone: features may be large and far from zero.
+        self.register_buffer("mean", torch.zeros(n_features, dtype=torch.float64))
+        self.register_buffer("scale", torch.ones(n_features, dtype=torch.float64))
         self.layers = nn.Sequential(
             nn.Linear(n_features, width, bias=False), nn.BatchNorm1d(width), nn.ReLU(inplace=True)
         )
         self.out_shape = (width, 1, 1)
 
     def forward(self, x):
-        return self.layers((x - self.mean) / self.scale)[:, :, None, None]
+        return self.layers(((x - self.mean) / self.scale).float())[:, :, None, None]
 
 
 def _fc(n_in, n_out, dropout):

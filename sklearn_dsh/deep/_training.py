@@ -21,14 +21,14 @@ WITHOUT_MIXUP = 0.1  # the last part of all steps sees unmixed items
 MIXUP_ALPHA = 0.4
 
 
-def standardise(network, sources, *, max_rows=10_000):
+def standardise(network, sources):
     """Let the trunks of feature vectors subtract the mean and divide by the deviation."""
     for view, trunk in (("sketch", network.c2), ("image", network.c1)):
         if isinstance(trunk, FeatureTrunk) and view in sources:
-            rows = sources[view][:max_rows].astype(np.float64)
-            scale = rows.std(axis=0)
+            rows = sources[view][:]
+            mean, scale = rows.mean(axis=0, dtype=np.float64), rows.std(axis=0, dtype=np.float64)
             scale[scale == 0] = 1.0
-            for buffer, value in ((trunk.mean, rows.mean(axis=0)), (trunk.scale, scale)):
+            for buffer, value in ((trunk.mean, mean), (trunk.scale, scale)):
                 buffer.copy_(torch.from_numpy(value))
 
 
@@ -116,6 +116,12 @@ class NetworkTrainer:
             self.schedule.step()
             self.step += 1
             losses.append(loss.item())
+            if not math.isfinite(losses[-1]):
+                raise ValueError(
+                    f"The networks' loss became {losses[-1]} in step {self.step}: the training "
+                    f"diverged. Lower learning_rate={self.settings.learning_rate}, or scale "
+                    "features that are very large."
+                )
             progress.update()
             progress.set_postfix(loss=f"{losses[-1]:.3f}", refresh=False)
         return losses

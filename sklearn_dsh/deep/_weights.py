@@ -1,5 +1,7 @@
 """Between torch modules and what an estimator keeps: arrays, a device, seeds, a cache."""
 
+import threading
+import warnings
 import weakref
 from contextlib import contextmanager
 
@@ -31,25 +33,46 @@ def resolve_device(device):
     return device
 
 
+def resolve_encoding_device(device):
+    """As `resolve_device`, but what was trained on CUDA is read on a CPU where there is none."""
+    try:
+        return resolve_device(device)
+    except ValueError as error:
+        warnings.warn(f"{error} Encoding on the CPU.", RuntimeWarning, stacklevel=3)
+        return torch.device("cpu")
+
+
+# Torch's default generator and its number of threads belong to the process: one training at a
+# time, so that an integer seed repeats its result when several threads fit.
+_TRAINING = threading.RLock()
+
+
 @contextmanager
 def seeded(seed, device):
     """Torch's default generators seeded inside, and as they were afterwards."""
     devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
+    with _TRAINING, torch.random.fork_rng(devices=devices):
+        # Not torch.manual_seed, which seeds every CUDA device there is.
+        torch.default_generator.manual_seed(seed)
+        for cuda in devices:
+            with torch.cuda.device(cuda):
+                torch.cuda.manual_seed(seed)
         yield
 
 
 @contextmanager
 def thread_limit(limit):
     """At most ``limit`` threads (None: as many as torch has) inside."""
-    before = torch.get_num_threads()
-    if limit is not None:
-        torch.set_num_threads(min(limit, before))
-    try:
+    if limit is None:
         yield
-    finally:
-        torch.set_num_threads(before)
+        return
+    with _TRAINING:
+        before = torch.get_num_threads()
+        torch.set_num_threads(min(limit, before))
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
 
 
 # Modules built from an estimator's arrays, kept between calls but never in its __dict__, so

@@ -82,7 +82,7 @@ def test_feature_trunk_standardises():
     trunk.scale.copy_(torch.tensor([2.0, 4.0]))
     plain = FeatureTrunk(2).eval()
     plain.layers.load_state_dict(trunk.layers.state_dict())
-    x = torch.tensor([[12.0, 16.0]])
+    x = torch.tensor([[12.0, 16.0]])  # 1 and -1 deviations from the mean
     torch.testing.assert_close(trunk(x), plain(torch.tensor([[1.0, -1.0]])))
 
 

@@ -58,6 +58,8 @@ def test_device_names():
         assert _weights.resolve_device("auto").type == "cpu"
         with pytest.raises(ValueError, match="sees no CUDA device"):
             _weights.resolve_device("cuda")
+        with pytest.warns(RuntimeWarning, match="Encoding on the CPU"):
+            assert _weights.resolve_encoding_device("cuda").type == "cpu"
 
 
 class Owner:
