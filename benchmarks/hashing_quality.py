@@ -30,6 +30,7 @@ from sklearn_dsh import (
     ITQHasher,
     PerView,
     RandomProjectionHasher,
+    SketchImageArray,
     load_sketch_photo_folder,
     stack_views,
 )
@@ -80,7 +81,7 @@ def run(estimator, train, test):
     estimator.fit(X, y)
     fit_seconds = time.perf_counter() - started
     queries = estimator.transform(test.sketches)
-    gallery = estimator.transform(test.images, view="image")
+    gallery = estimator.transform(SketchImageArray(None, test.images))
     labels = test.y_sketch, test.y_image
     return {
         "map": mean_average_precision(queries, gallery, *labels),
@@ -102,9 +103,9 @@ def table(results, protocol):
             scores = [r["map"] for r in rows]
             precision = np.mean([r["precision@50"] for r in rows])
             seconds = np.median([r["fit_seconds"] for r in rows])
-            deviation = np.std(scores, ddof=len(scores) > 1)
+            deviation = f"{np.std(scores, ddof=1):.3f}" if len(scores) > 1 else "-"
             lines.append(
-                f"| {name} | {np.mean(scores):.3f}, {deviation:.3f} | {precision:.3f} "
+                f"| {name} | {np.mean(scores):.3f}, {deviation} | {precision:.3f} "
                 f"| {seconds:.0f} | {len(rows)} |"
             )
     return "\n".join(lines)
