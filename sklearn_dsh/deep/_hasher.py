@@ -344,9 +344,10 @@ class DeepSketchHasher(BaseCrossModalHasher):
         return self._rebuild_network().to(resolve_encoding_device(self.device))
 
     def _rebuild_network(self):
-        with seeded(0, torch.device("cpu")):  # the random weights are replaced at once
+        with torch.device("meta"):  # only names and shapes: no random weights to be replaced
             network = build_network(self.network_settings_)
-        return from_arrays(network, self.weights_).eval()
+        network = from_arrays(network, self.weights_).to(memory_format=torch.channels_last)
+        return network.eval()
 
     def _progress(self, total):
         return tqdm(total=total, desc=type(self).__name__, disable=not self.verbose, unit="step")

@@ -15,8 +15,9 @@ def to_arrays(module):
 
 
 def from_arrays(module, arrays):
-    """Load ``arrays`` (see `to_arrays`) into ``module``, every name and shape checked."""
-    module.load_state_dict({k: torch.from_numpy(np.array(v)) for k, v in arrays.items()})
+    """Give ``module``, on the meta device perhaps, copies of ``arrays``; all names checked."""
+    state = {k: torch.from_numpy(np.array(v)) for k, v in arrays.items()}
+    module.load_state_dict(state, assign=True)
     return module
 
 
