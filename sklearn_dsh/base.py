@@ -140,16 +140,20 @@ class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
 
     def _fit_checked(self, data, classes, shapes, columns):
         """Note what the views look like and learn."""
-        self.views_ = data.views
-        self.view_shapes_ = shapes
-        self._columns = columns
-        first = data.views[0]
-        self.n_features_in_ = int(np.prod(shapes[first]))
-        if columns[first] is not None:
-            self.feature_names_in_ = columns[first]
+        self._note_views(shapes, columns)
         if classes is not None:
             self.classes_ = classes
         self._fit_views(data)
+
+    def _note_views(self, shapes, columns=None):
+        """Note the shape of a row and the column names of each view."""
+        self.views_ = tuple(shapes)
+        self.view_shapes_ = shapes
+        self._columns = columns or dict.fromkeys(shapes)
+        first = self.views_[0]
+        self.n_features_in_ = int(np.prod(shapes[first]))
+        if self._columns[first] is not None:
+            self.feature_names_in_ = self._columns[first]
         self._n_features_out = -(-self.n_bits // 8)
 
     def transform(self, X, view=None):
@@ -324,8 +328,16 @@ class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         """Shape of one row; of an image file, the shape it is decoded to."""
         if rows.ndim > 1:
             return tuple(int(side) for side in rows.shape[1:])
-        size = int(self.image_size)
+        return self._image_shape(view)
+
+    def _image_shape(self, view):
+        """Shape to which an image file of a view is decoded."""
+        size = self._image_size(view)
         return (size, size) if view == "sketch" else (size, size, 3)
+
+    def _image_size(self, view):
+        """Side in pixels to which image files of a view are decoded."""
+        return int(self.image_size)
 
     def _check_labels_given(self, data):
         has_labels = data.y_sketch is not None or data.y_image is not None

@@ -37,6 +37,14 @@ def random_warp(n, size, generator, *, degrees, scale, shift, elastic):
     return grid
 
 
+def grid_for(grid, size):
+    """The same warp for images of another size."""
+    if grid.shape[1:3] == tuple(size):
+        return grid
+    grid = functional.interpolate(grid.permute(0, 3, 1, 2), size, mode="bilinear")
+    return grid.permute(0, 2, 3, 1)
+
+
 def warp(images, grid, *, fill=0.0):
     """Sample ``images`` at ``grid``; what lies outside becomes ``fill``."""
     moved = functional.grid_sample(images - fill, grid, padding_mode="zeros", align_corners=False)
@@ -70,15 +78,23 @@ def random_colours(photos, generator):
     return (photos + draw(-0.25, 0.25) + draw(-0.08, 0.08, (n, 3, 1, 1))).clamp(-1, 1)
 
 
-def random_erase(images, generator, *, probability=0.3, fill=0.0):
-    """Blank one box of up to about a fifth of the area in a random part of the images."""
-    n, _, height, width = images.shape
-    box = _uniform((n, 2), 0.15, 0.5, generator)
+def random_boxes(n, generator, *, probability=0.3):
+    """Boxes (n, 2, 2), centre and sides as parts of the image; of a random part only, others empty.
+
+    A box covers up to a quarter of the area.
+    """
+    sides = _uniform((n, 2), 0.15, 0.5, generator)
     centre = torch.rand((n, 2), generator=generator)
     hit = torch.rand(n, generator=generator) < probability
-    rows = (torch.arange(height) + 0.5) / height
-    cols = (torch.arange(width) + 0.5) / width
-    in_rows = (rows[None] - centre[:, :1]).abs() < box[:, :1] / 2
-    in_cols = (cols[None] - centre[:, 1:]).abs() < box[:, 1:] / 2
-    inside = in_rows[:, :, None] & in_cols[:, None, :] & hit[:, None, None]
-    return torch.where(inside[:, None].to(images.device), fill, images)
+    return torch.stack([centre, sides * hit[:, None]], dim=1)
+
+
+def erase(images, boxes, *, fill=0.0):
+    """Blank one box of each image."""
+    inside = []
+    for axis, length in enumerate(images.shape[2:]):
+        places = (torch.arange(length) + 0.5) / length
+        centre, side = boxes[:, 0, axis, None], boxes[:, 1, axis, None]
+        inside.append((places - centre).abs() < side / 2)
+    inside = inside[0][:, None, :, None] & inside[1][:, None, None, :]
+    return torch.where(inside.to(images.device), fill, images)

@@ -73,10 +73,10 @@ def make_source(X, view, size):
     return FeatureSource(X) if kind_of(X) == "features" else ImageSource(X, view, size)
 
 
-def make_tokens(sketch_tokens, photos):
-    """Token maps of a batch: uint8 (n, H, W, 3) -> uint8 (n, H, W), checked.
+def make_tokens(sketch_tokens, photos, size):
+    """Token maps of a batch: uint8 (n, H, W, 3) -> uint8 (n, size, size), checked.
 
-    ``sketch_tokens`` is a callable or has ``transform``.
+    ``sketch_tokens`` is a callable or has ``transform``, and keeps the size of the photos.
     """
     transform = getattr(sketch_tokens, "transform", sketch_tokens)
     tokens = np.asarray(transform(photos))
@@ -85,14 +85,14 @@ def make_tokens(sketch_tokens, photos):
             f"sketch_tokens must turn photos of shape {photos.shape} into uint8 maps of shape "
             f"{photos.shape[:3]} (dark strokes on white), but gave {tokens.dtype} {tokens.shape}."
         )
-    return tokens
+    return resize_images(tokens, size)
 
 
-def all_tokens(sketch_tokens, source, *, block=256):
+def all_tokens(sketch_tokens, source, size, *, block=256):
     """The token maps of every photo of ``source``, kept as bytes: uint8 (n, size, size)."""
-    tokens = np.empty((len(source), source.size, source.size), dtype=np.uint8)
+    tokens = np.empty((len(source), size, size), dtype=np.uint8)
     for rows in blocks(len(source), block):
-        tokens[rows] = make_tokens(sketch_tokens, source[rows])
+        tokens[rows] = make_tokens(sketch_tokens, source[rows], size)
     return tokens
 
 

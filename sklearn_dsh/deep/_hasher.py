@@ -1,6 +1,7 @@
 """The estimator: Deep Sketch Hashing behind scikit-learn's interface."""
 
 import math
+import os
 from numbers import Integral, Real
 
 import numpy as np
@@ -14,8 +15,11 @@ from ..base import BaseCrossModalHasher
 from ..preprocessing import EdgeTokens
 from ._alternation import Alternation
 from ._batches import all_tokens, kind_of, make_source, make_tokens
+from ._caffe_weights import ModelFile, caffenet_weights, describe_files, to_weights
 from ._class_vectors import match_class_vectors
 from ._networks import build_network
+from ._paper_networks import DROPOUT, SIZES
+from ._pixels import check_pixels
 from ._training import NetworkTrainer, compute_outputs, standardise
 from ._weights import (
     cached_network,
@@ -29,7 +33,7 @@ from ._weights import (
 
 # Gradient steps of a fit with steps_per_iter="auto": epochs of the larger view, within bounds.
 AUTO_EPOCHS = {"images": 30, "features": 40}
-AUTO_STEPS = {"images": (300, 2400), "features": (300, 3000)}
+AUTO_STEPS = (300, 3000)
 
 
 class DeepSketchHasher(BaseCrossModalHasher):
@@ -55,8 +59,10 @@ class DeepSketchHasher(BaseCrossModalHasher):
     ----------
     n_bits : int, default=128
         Length of the codes.
-    architecture : {"compact"}, default="compact"
+    architecture : {"compact", "paper"}, default="compact"
         "compact": six convolutions a trunk, for images of about 64 x 64 pixels on a CPU.
+        "paper": the networks of the released models, layer for layer (220 million weights):
+        for images only, and for a GPU.
     loss : {"cross_entropy", "regression"}, default="cross_entropy"
         The networks' step. "regression" is the paper's: squared error to the codes.
         "cross_entropy" adds the classification of an output by its nearest category code.
@@ -87,7 +93,7 @@ class DeepSketchHasher(BaseCrossModalHasher):
         Rounds of the alternation (codes, then networks).
     steps_per_iter : int or "auto", default="auto"
         Gradient steps of one round. "auto": 30 epochs of the larger view over all rounds (40
-        for features), at least 300 steps and at most 2,400 (3,000).
+        for features), at least 300 steps and at most 3,000.
     batch_size : int, default=32
         Items of each view in one gradient step.
     learning_rate : float, default=1e-3
@@ -102,9 +108,19 @@ class DeepSketchHasher(BaseCrossModalHasher):
         Draw every category equally often.
     auxiliary_weight : float, default=0.3
         Weight of two helper losses: tokens trained as sketches, and C1 classifying on its own.
-    image_size : int, default=64
+    image_size : int or "auto", default="auto"
         Side in pixels at which the networks read images. Files, and arrays of another size, are
-        brought to it; for training once, before it starts, as bytes.
+        brought to it; for training once, before it starts, as bytes. "auto": 64 for the compact
+        networks; for the paper's always 200 (sketches and tokens) and 227 (photos).
+    dropout : {"sketchy", "tu_berlin"}, default="sketchy"
+        Dropout of the heads, as in the models released for the data set of that name.
+    pixels : "auto" or dict, default="auto"
+        What the paper's networks read. How the authors prepared pixels is not released; "auto" is
+        CaffeNet's habit, ``{"order": "bgr", "mean": (104.00699, 116.66877, 122.67892), "scale":
+        1.0, "strokes": "dark"}``: values from 0 to 255, less the mean, times the scale, dark
+        strokes on white. A dict changes some of these.
+    c1_weights : str or path-like, default=None
+        A .caffemodel file of CaffeNet: ImageNet's weights, say, as a start for the paper's C1.
     device : str, default="auto"
         "auto" takes CUDA when torch sees it, else the CPU; or a torch device name.
     verbose : int, default=0
@@ -168,7 +184,7 @@ class DeepSketchHasher(BaseCrossModalHasher):
 
     _parameter_constraints: dict = {
         **BaseCrossModalHasher._parameter_constraints,
-        "architecture": [StrOptions({"compact"})],
+        "architecture": [StrOptions({"compact", "paper"})],
         "loss": [StrOptions({"cross_entropy", "regression"})],
         "code_updates": [StrOptions({"discrete", "fixed"})],
         "init_codes": [StrOptions({"separated", "random"})],
@@ -190,7 +206,10 @@ class DeepSketchHasher(BaseCrossModalHasher):
         "augment": ["boolean"],
         "class_balanced": ["boolean"],
         "auxiliary_weight": [Interval(Real, 0, None, closed="left")],
-        "image_size": [Interval(Integral, 32, None, closed="left")],
+        "image_size": [StrOptions({"auto"}), Interval(Integral, 32, None, closed="left")],
+        "dropout": [StrOptions(set(DROPOUT))],
+        "pixels": [StrOptions({"auto"}), dict],
+        "c1_weights": [str, os.PathLike, None],
         "device": [str],
         "verbose": ["verbose"],
     }
@@ -217,7 +236,10 @@ class DeepSketchHasher(BaseCrossModalHasher):
         augment=True,
         class_balanced=True,
         auxiliary_weight=0.3,
-        image_size=64,
+        image_size="auto",
+        dropout="sketchy",
+        pixels="auto",
+        c1_weights=None,
         device="auto",
         verbose=0,
         random_state=None,
@@ -242,12 +264,16 @@ class DeepSketchHasher(BaseCrossModalHasher):
         self.class_balanced = class_balanced
         self.auxiliary_weight = auxiliary_weight
         self.image_size = image_size
+        self.dropout = dropout
+        self.pixels = pixels
+        self.c1_weights = c1_weights
         self.device = device
         self.verbose = verbose
         self.random_state = random_state
 
     def _fit_views(self, data):
         device = resolve_device(self.device)
+        sizes = {view: self._image_size(view) for view in ("sketch", "image")}
         phi = match_class_vectors(self.class_vectors, self.classes_)
         random_state = check_random_state(self.random_state)
         seed = int(random_state.randint(2**31 - 1))
@@ -255,17 +281,21 @@ class DeepSketchHasher(BaseCrossModalHasher):
         views = {view: X for view, X in views.items() if X is not None}
         labels = {"sketch": data.y_sketch, "image": data.y_image}
         labels = {view: labels[view] for view in views}
-        sources = {
-            view: make_source(X, view, self.image_size).at_size() for view, X in views.items()
-        }
         kinds = {view: kind_of(X) for view, X in views.items()}
-        self.network_settings_ = self._describe_network(kinds, sources)
+        if self.architecture == "paper" and "features" in kinds.values():
+            raise ValueError(
+                "architecture='paper' reads images, and feature vectors were given: use "
+                "architecture='compact', whose trunks become fully connected for features."
+            )
+        sources = {view: make_source(X, view, sizes[view]).at_size() for view, X in views.items()}
+        self.network_settings_ = self._describe_network(kinds, sources, sizes)
+        c1_weights = None
+        if self.c1_weights is not None:
+            c1_weights = caffenet_weights(self.c1_weights)
         tokens = None
-        self.sketch_tokens_ = None
-        if self.network_settings_["uses_tokens"]:
-            auto = isinstance(self.sketch_tokens, str)
-            self.sketch_tokens_ = EdgeTokens() if auto else self.sketch_tokens
-            tokens = all_tokens(self.sketch_tokens_, sources["image"])
+        self.sketch_tokens_ = self._resolve_tokens()
+        if self.sketch_tokens_ is not None:
+            tokens = all_tokens(self.sketch_tokens_, sources["image"], sizes["sketch"])
         alternation = Alternation(
             labels,
             len(self.classes_),
@@ -285,6 +315,8 @@ class DeepSketchHasher(BaseCrossModalHasher):
         with threads, seeded(seed, device), self._progress(steps * self.max_iter) as progress:
             network = build_network(self.network_settings_).to(device)
             standardise(network, sources)
+            if c1_weights is not None:
+                from_arrays(network.c1, c1_weights, assign=False)
             trainer = NetworkTrainer(
                 network,
                 sources,
@@ -295,6 +327,7 @@ class DeepSketchHasher(BaseCrossModalHasher):
                 random_state,
                 torch.Generator().manual_seed(seed),
                 self,
+                self.network_settings_["pixels"],
             )
             for iteration in range(self.max_iter):
                 if self.code_updates == "discrete":
@@ -311,23 +344,104 @@ class DeepSketchHasher(BaseCrossModalHasher):
         }
         self.weights_ = to_arrays(network)
 
-    def _describe_network(self, kinds, sources):
+    def _image_size(self, view):
+        if self.architecture != "paper":
+            return 64 if self.image_size == "auto" else int(self.image_size)
+        if self.image_size != "auto":
+            raise ValueError(
+                f"architecture='paper' reads sketches of {SIZES['sketch']} and photos of "
+                f"{SIZES['image']} pixels: leave image_size='auto', got {self.image_size}."
+            )
+        return SIZES[view]
+
+    def _describe_network(self, kinds, sources, sizes):
+        is_paper = self.architecture == "paper"
+        if not is_paper and (self.pixels != "auto" or self.c1_weights is not None):
+            raise ValueError("pixels= and c1_weights= are for architecture='paper' alone.")
         uses_tokens = kinds.get("image") == "images" and self.sketch_tokens is not None
         trunks = {
             view: ("features", sources[view][:1].shape[1])
             if kind == "features"
-            else ("images", 1 if view == "sketch" else 3)
+            else ("images", 1 if view == "sketch" and not is_paper else 3)
             for view, kind in kinds.items()
         }
         if uses_tokens:
-            trunks.setdefault("sketch", ("images", 1))
+            trunks.setdefault("sketch", ("images", 3 if is_paper else 1))
         return {
             "n_bits": int(self.n_bits),
             "views": list(kinds),
             "trunks": trunks,
             "uses_tokens": uses_tokens,
-            "image_size": int(self.image_size),
+            "architecture": self.architecture,
+            "dropout": self.dropout,
+            "shared_convolutions": True,
+            "sizes": sizes,
+            "pixels": check_pixels({} if self.pixels == "auto" else self.pixels)
+            if is_paper
+            else None,
         }
+
+    @classmethod
+    def from_caffemodel(
+        cls, sketch=None, image=None, *, sketch_tokens="auto", pixels="auto", device="auto"
+    ):
+        """A fitted hasher with the weights of the models that the authors released.
+
+        Parameters
+        ----------
+        sketch, image : str or path-like, default=None
+            The .caffemodel files of the sketch and of the image network, of Sketchy or
+            TU-Berlin; either may be left out, with its view. The number of bits is read from
+            them.
+        sketch_tokens, pixels, device
+            As in the constructor. The released networks were trained with tokens of a structured
+            forest (Lim et al., CVPR 2013), and with pixels prepared in a way that is not
+            released: what is set here should come as close to that as can be.
+
+        Returns
+        -------
+        hasher : DeepSketchHasher
+            With ``architecture="paper"``, without ``classes_``. Arrays have 200 x 200 pixels
+            (sketches) and 227 x 227 (photos); files of any size are brought to these.
+
+        Raises
+        ------
+        ValueError
+            If a file is something else or damaged, a layer is missing or has another shape, or
+            the two files are of different models; file and layer are named.
+        ImportError
+            If protobuf is not installed.
+
+        Warns
+        -----
+        UserWarning
+            If the two files' convolutions of C2 differ: each keeps its own.
+        """
+        files = {"sketch": sketch, "image": image}
+        files = {view: ModelFile(path) for view, path in files.items() if path is not None}
+        if not files:
+            raise ValueError("Give the path of at least one file: sketch=..., image=...")
+        if "image" in files and sketch_tokens is None:
+            raise ValueError("The released image networks read sketch tokens: sketch_tokens=None.")
+        n_bits, dropout = describe_files(files)
+        hasher = cls(
+            n_bits,
+            architecture="paper",
+            dropout=dropout,
+            sketch_tokens=sketch_tokens,
+            pixels=pixels,
+            device=device,
+        )
+        sizes = {view: hasher._image_size(view) for view in ("sketch", "image")}
+        settings = hasher._describe_network(dict.fromkeys(files, "images"), {}, sizes)
+        with torch.device("meta"):
+            state = build_network(settings).state_dict()
+        shapes = {name: tuple(value.shape) for name, value in state.items()}
+        hasher.weights_, settings["shared_convolutions"] = to_weights(files, shapes)
+        hasher.network_settings_ = settings
+        hasher.sketch_tokens_ = hasher._resolve_tokens()
+        hasher._note_views({view: hasher._image_shape(view) for view in files})
+        return hasher
 
     def build_network(self):
         """The trained networks as a torch module, in eval mode, on ``device``.
@@ -343,6 +457,11 @@ class DeepSketchHasher(BaseCrossModalHasher):
         check_is_fitted(self)
         return self._rebuild_network().to(resolve_encoding_device(self.device))
 
+    def _resolve_tokens(self):
+        if not self.network_settings_["uses_tokens"]:
+            return None
+        return EdgeTokens() if isinstance(self.sketch_tokens, str) else self.sketch_tokens
+
     def _rebuild_network(self):
         with torch.device("meta"):  # only names and shapes: no random weights to be replaced
             network = build_network(self.network_settings_)
@@ -357,17 +476,22 @@ class DeepSketchHasher(BaseCrossModalHasher):
             return self.steps_per_iter
         kind = "images" if "images" in kinds.values() else "features"
         epoch = math.ceil(max(len(y) for y in labels.values()) / self.batch_size)
-        low, high = AUTO_STEPS[kind]
+        low, high = AUTO_STEPS
         return math.ceil(min(max(AUTO_EPOCHS[kind] * epoch, low), high) / self.max_iter)
 
     def _project_view(self, X, view):
+        settings = self.network_settings_
         device = resolve_encoding_device(self.device)
         network = cached_network(
             self, self.weights_, device, lambda: self._rebuild_network().to(device)
         )
 
         def tokens(rows, photos):
-            return None if self.sketch_tokens_ is None else make_tokens(self.sketch_tokens_, photos)
+            if self.sketch_tokens_ is None:
+                return None
+            return make_tokens(self.sketch_tokens_, photos, settings["sizes"]["sketch"])
 
-        source = make_source(X, view, self.network_settings_["image_size"])
-        return compute_outputs(network, source, view, device, tokens=tokens)
+        source = make_source(X, view, settings["sizes"][view])
+        return compute_outputs(
+            network, source, view, device, tokens=tokens, pixels=settings["pixels"]
+        )

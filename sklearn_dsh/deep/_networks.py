@@ -6,9 +6,19 @@ Nothing here trains, decodes or augments; see ``_training`` and ``_batches``.
 import torch
 from torch import nn
 
+from . import _paper_networks as paper
+
 # Strokes need fewer channels than natural photos, and C2 reads twice as many images.
-C1_WIDTHS = (32, 64, 128, 256)
-C2_WIDTHS = (32, 48, 96, 192)
+WIDTHS = {"sketch": (32, 48, 96, 192), "image": (32, 64, 128, 256)}
+HIDDEN = (512, 256)
+DROPOUT = paper.DROPOUT["sketchy"]
+PIXEL_DEVIATION = 64  # of natural photos, from 0 to 255
+DEFAULTS = {
+    "architecture": "compact",
+    "dropout": "sketchy",
+    "shared_convolutions": True,  # False: the copy of C2 for tokens has convolutions of its own
+    "pixels": None,  # see `_pixels`
+}
 
 
 def _conv_block(n_in, n_out, kernel_size=3, stride=1, *, pool=False):
@@ -78,10 +88,10 @@ def _flat(shape):
 class SketchHead(nn.Module):
     """C2's features of a sketch -> fc_a -> fc_b -> fc_p: (n, d, h, w) -> (n, n_bits)."""
 
-    def __init__(self, in_shape, n_bits, hidden=(512, 256), dropout=0.25):
+    def __init__(self, in_shape, n_bits, hidden=HIDDEN, dropout=DROPOUT["sketch"]):
         super().__init__()
-        self.fc_a = _fc(_flat(in_shape), hidden[0], dropout)
-        self.fc_b = _fc(hidden[0], hidden[1], dropout)
+        self.fc_a = _fc(_flat(in_shape), hidden[0], dropout[0])
+        self.fc_b = _fc(hidden[0], hidden[1], dropout[1])
         self.fc_p = nn.Linear(hidden[1], n_bits)
 
     def forward(self, features):
@@ -96,7 +106,7 @@ class FusionHead(nn.Module):
     the photo alone take the place of the first concatenation.
     """
 
-    def __init__(self, in_shape, n_bits, hidden=(512, 256), dropout=(0.3, 0.4)):
+    def __init__(self, in_shape, n_bits, hidden=HIDDEN, dropout=DROPOUT["image"]):
         super().__init__()
         a, b = hidden
         self.fc_a_s, self.fc_a_i = (_fc(_flat(in_shape), a, p) for p in dropout)
@@ -114,28 +124,47 @@ class TripleNetwork(nn.Module):
     """C1 (photos), C2 (sketches and, with the same weights, sketch tokens) and the two heads.
 
     Either view may be missing: its trunk and head are then None.
+
+    Parameters
+    ----------
+    c1, c2, sketch_head, image_head : nn.Module or None
+    token_trunk : nn.Module or None
+        What reads tokens: ``c2`` itself, a copy with C2's convolutions, or None without tokens.
     """
 
-    def __init__(self, c1, c2, sketch_head, image_head, *, uses_tokens):
+    def __init__(self, c1, c2, sketch_head, image_head, *, token_trunk):
         super().__init__()
         self.c1, self.c2 = c1, c2
         self.sketch_head, self.image_head = sketch_head, image_head
-        self.uses_tokens = uses_tokens
+        self.uses_tokens = token_trunk is not None
+        self.token_trunk = None if token_trunk is c2 else token_trunk
 
     def sketch(self, x):
-        """Sketches (n, 1, H, W) in [0, 1], strokes 1, or features (n, d) -> (n, n_bits)."""
+        """Sketches, or features (n, d) -> (n, n_bits)."""
         return self.sketch_head(self.c2(x))
 
     def image(self, photos, tokens=None):
-        """Photos (n, 3, H, W) in [-1, 1] and tokens (n, 1, H, W) in [0, 1] -> (n, n_bits)."""
-        return self.image_head(self.fuse(self.c1(photos), self._token_features(tokens)))
-
-    def _token_features(self, tokens):
-        if not self.uses_tokens:
-            return None
-        if tokens is None:
+        """Photos, or features (n, d), and the photos' tokens -> (n, n_bits)."""
+        if self.uses_tokens and tokens is None:
             raise ValueError("this network was built with sketch tokens: give tokens=")
-        return self.c2(tokens)
+        _, token_features = self.strokes(None, tokens if self.uses_tokens else None)
+        return self.image_head(self.fuse(self.c1(photos), token_features))
+
+    def strokes(self, sketches, tokens):
+        """C2's features of sketches and of tokens, either of which may be None."""
+        if self.token_trunk is not None:
+            return (
+                None if sketches is None else self.c2(sketches),
+                None if tokens is None else self.token_trunk(tokens),
+            )
+        if sketches is None or tokens is None:
+            return (
+                None if sketches is None else self.c2(sketches),
+                None if tokens is None else self.c2(tokens),
+            )
+        # One pass, one set of batch statistics.
+        features = self.c2(torch.cat([sketches, tokens]))
+        return features[: len(sketches)], features[len(sketches) :]
 
     @staticmethod
     def fuse(photo_features, token_features):
@@ -152,27 +181,44 @@ def build_network(settings):
     ----------
     settings : dict
         n_bits; views, the views with a hash function; trunks, a dict view -> ("images", number of
-        channels) or ("features", number of features); uses_tokens.
+        channels) or ("features", number of features); uses_tokens. What else there is, with its
+        default, in `DEFAULTS`.
 
     Returns
     -------
     network : TripleNetwork
     """
+    settings = DEFAULTS | settings
     n_bits, trunks = settings["n_bits"], settings["trunks"]
-    c1 = _make_trunk(trunks["image"], C1_WIDTHS) if "image" in trunks else None
-    c2 = _make_trunk(trunks["sketch"], C2_WIDTHS) if "sketch" in trunks else None
-    sketch_head = image_head = None
+    is_paper = settings["architecture"] == "paper"
+    hidden = paper.HIDDEN if is_paper else HIDDEN
+    dropout = paper.DROPOUT[settings["dropout"]]
+    c1 = c2 = token_trunk = sketch_head = image_head = None
+    if "image" in trunks:
+        c1 = _make_trunk(settings, "image")
+    if "sketch" in trunks:
+        c2 = _make_trunk(settings, "sketch")
+    if settings["uses_tokens"]:
+        token_trunk = c2
+        if is_paper:
+            token_trunk = paper.PaperTokenTrunk(c2, shared=settings["shared_convolutions"])
     if "sketch" in settings["views"]:
-        sketch_head = SketchHead(c2.out_shape, n_bits)
+        sketch_head = SketchHead(c2.out_shape, n_bits, hidden, dropout["sketch"])
     if c1 is not None:
         shape = c1.out_shape
         if settings["uses_tokens"]:
             shape = (shape[0] + c2.out_shape[0], *shape[1:])
-        image_head = FusionHead(shape, n_bits)
-    network = TripleNetwork(c1, c2, sketch_head, image_head, uses_tokens=settings["uses_tokens"])
+        image_head = FusionHead(shape, n_bits, hidden, dropout["image"])
+    network = TripleNetwork(c1, c2, sketch_head, image_head, token_trunk=token_trunk)
     return network.to(memory_format=torch.channels_last)
 
 
-def _make_trunk(kind, widths):
-    name, n_inputs = kind
-    return CompactTrunk(n_inputs, widths) if name == "images" else FeatureTrunk(n_inputs)
+def _make_trunk(settings, view):
+    kind, n_inputs = settings["trunks"][view]
+    if kind == "features":
+        return FeatureTrunk(n_inputs)
+    if settings["architecture"] == "paper":
+        if view == "sketch":
+            return paper.PaperSketchTrunk()
+        return paper.PaperPhotoTrunk(deviation=PIXEL_DEVIATION * settings["pixels"]["scale"])
+    return CompactTrunk(n_inputs, WIDTHS[view])

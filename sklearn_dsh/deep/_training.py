@@ -10,6 +10,7 @@ from . import _augmentation as augmentation
 from ._batches import BatchSampler, as_tensor, blocks
 from ._losses import Targets, code_loss
 from ._networks import FeatureTrunk
+from ._pixels import to_network
 
 WARM_UP = 0.05  # of all steps
 # Measured with 3,600 sketches and 1,300 photos: within the steps of a fit, strong deformation,
@@ -40,6 +41,7 @@ class NetworkTrainer:
     network : TripleNetwork
     sources : dict view -> source of rows (see `_batches`)
     tokens : uint8 array (n_images, size, size) or None
+        Of the size of sketches.
     labels : dict view -> int array
     n_steps : int
         Over all rounds: the learning rate rises, then falls to zero as a cosine.
@@ -48,12 +50,25 @@ class NetworkTrainer:
     settings : DeepSketchHasher
         Read for loss, batch_size, learning_rate, weight_decay, augment, class_balanced and
         auxiliary_weight.
+    pixels : dict or None
+        See `_pixels`.
     """
 
     def __init__(
-        self, network, sources, tokens, labels, n_steps, device, random_state, generator, settings
+        self,
+        network,
+        sources,
+        tokens,
+        labels,
+        n_steps,
+        device,
+        random_state,
+        generator,
+        settings,
+        pixels=None,
     ):
         self.network, self.sources, self.tokens = network, sources, tokens
+        self.pixels = pixels
         self.labels, self.n_steps, self.device = labels, n_steps, device
         self.random_state, self.generator, self.settings = random_state, generator, settings
         self.step = 0
@@ -146,32 +161,29 @@ class NetworkTrainer:
                 if maps is not None:
                     maps = torch.lerp(maps[partner], maps, weight)
                 weight = torch.full((len(rows),), weight, device=self.device)
-            inputs[view], targets[view] = batch, Targets(codes, labels, weight, partner)
-            tokens = maps if maps is not None else tokens
+            inputs[view] = to_network(batch, self.pixels)
+            targets[view] = Targets(codes, labels, weight, partner)
+            tokens = tokens if maps is None else to_network(maps, self.pixels)
         return self._total_loss(inputs, tokens, targets, category_codes)
 
     def _total_loss(self, inputs, tokens, targets, category_codes):
         net, kind = self.network, self.settings.loss
         extra = self.settings.auxiliary_weight
         loss = 0.0
-        # Sketches and tokens go through C2 together: one pass, one set of batch statistics.
-        drawn = [x for x in (inputs.get("sketch"), tokens) if x is not None]
-        n_sketches = len(inputs["sketch"]) if "sketch" in inputs else 0
-        drawn = net.c2(torch.cat(drawn)) if drawn else None
-        if n_sketches:
+        sketches, token_features = net.strokes(inputs.get("sketch"), tokens)
+        if sketches is not None:
             # Tokens are also trained as if they were sketches: the bridge between the views.
-            as_sketches = drawn if extra else drawn[:n_sketches]
-            outputs = net.sketch_head(as_sketches)
-            loss = loss + code_loss(
-                outputs[:n_sketches], targets["sketch"], category_codes["sketch"], kind
-            )
-            if extra and tokens is not None:
+            bridged = extra and token_features is not None
+            drawn = torch.cat([sketches, token_features]) if bridged else sketches
+            outputs = net.sketch_head(drawn)
+            n = len(sketches)
+            loss = loss + code_loss(outputs[:n], targets["sketch"], category_codes["sketch"], kind)
+            if bridged:
                 loss = loss + extra * code_loss(
-                    outputs[n_sketches:], targets["image"], category_codes["image"], kind
+                    outputs[n:], targets["image"], category_codes["image"], kind
                 )
         if "image" in inputs:
             photo_features = net.c1(inputs["image"])
-            token_features = drawn[n_sketches:] if tokens is not None else None
             outputs = net.image_head(net.fuse(photo_features, token_features))
             loss = loss + code_loss(outputs, targets["image"], category_codes["image"], kind)
             if self.helper is not None:
@@ -197,16 +209,25 @@ class NetworkTrainer:
         g = self.generator
         grid = augmentation.random_warp(len(photos), photos.shape[2:], g, **PHOTO_WARP)
         grid = grid.to(self.device)
-        photos = photos if tokens is None else torch.cat([photos, tokens], dim=1)
-        photos = augmentation.random_erase(augmentation.warp(photos, grid), g)
-        colours = augmentation.random_colours(photos[:, :3], g)
-        return colours, None if tokens is None else photos[:, 3:]
+        boxes = augmentation.random_boxes(len(photos), g)
+
+        def change(images):
+            moved = augmentation.warp(images, augmentation.grid_for(grid, images.shape[2:]))
+            return augmentation.erase(moved, boxes)
+
+        photos = augmentation.random_colours(change(photos), g)
+        return photos, None if tokens is None else change(tokens)
 
     def outputs(self):
         """The networks' outputs on all training items: dict view -> float32 (n_view, n_bits)."""
         return {
             view: compute_outputs(
-                self.network, source, view, self.device, tokens=_TokenRows(self.tokens)
+                self.network,
+                source,
+                view,
+                self.device,
+                tokens=_TokenRows(self.tokens),
+                pixels=self.pixels,
             )
             for view, source in self.sources.items()
         }
@@ -222,22 +243,22 @@ class _TokenRows:
         return None if self.tokens is None else self.tokens[rows]
 
 
-def compute_outputs(network, source, view, device, *, tokens, batch_size=256):
+def compute_outputs(network, source, view, device, *, tokens, pixels=None, batch_size=256):
     """F of every row of ``source``: float32 (n, n_bits).
 
-    ``tokens(rows, photos)`` gives the token maps of a batch, or None.
+    ``tokens(rows, photos)`` gives the token maps of a batch, or None; for pixels see `_pixels`.
     """
     network.eval()
     parts = []
     with torch.inference_mode():
         for rows in blocks(len(source), batch_size):
             batch = source[rows]
-            x = as_tensor(batch, device)
+            x = to_network(as_tensor(batch, device), pixels)
             if view == "sketch":
                 outputs = network.sketch(x)
             else:
                 maps = tokens(rows, batch)
-                maps = None if maps is None else as_tensor(maps, device)
+                maps = None if maps is None else to_network(as_tensor(maps, device), pixels)
                 outputs = network.image(x, maps)
             parts.append(outputs.float().cpu().numpy())
     return np.concatenate(parts)

@@ -14,10 +14,14 @@ def to_arrays(module):
     return {k: v.detach().cpu().numpy().copy() for k, v in module.state_dict().items()}
 
 
-def from_arrays(module, arrays):
-    """Give ``module``, on the meta device perhaps, copies of ``arrays``; all names checked."""
+def from_arrays(module, arrays, *, assign=True):
+    """Give ``module`` copies of ``arrays``; all names checked.
+
+    With ``assign`` the arrays' copies replace the tensors, which may be on the meta device;
+    without, the values are written into them, where an optimiser may hold them.
+    """
     state = {k: torch.from_numpy(np.array(v)) for k, v in arrays.items()}
-    module.load_state_dict(state, assign=True)
+    module.load_state_dict(state, assign=assign)
     return module
 
 

@@ -68,7 +68,8 @@ def test_colours_stay_in_range_and_differ():
 @pytest.mark.parametrize("probability", [0.0, 1.0])
 def test_erasing_blanks_one_box(probability):
     images = torch.ones(30, 2, 40, 40)
-    erased = augmentation.random_erase(images, generator(), probability=probability, fill=0.0)
+    boxes = augmentation.random_boxes(30, generator(), probability=probability)
+    erased = augmentation.erase(images, boxes)
     blanked = (erased == 0).float().mean(dim=(1, 2, 3))
     if probability == 0:
         assert blanked.max() == 0
@@ -83,5 +84,19 @@ def test_same_generator_same_images():
         g = generator(5)
         grid = augmentation.random_warp(4, (32, 32), g, **WARP)
         images = augmentation.warp(augmentation.random_strokes(blob(4), g), grid)
-        results.append(augmentation.random_erase(images, g))
+        results.append(augmentation.erase(images, augmentation.random_boxes(4, g)))
     torch.testing.assert_close(*results, rtol=0, atol=0)
+
+
+def test_photos_and_tokens_of_different_sizes_change_alike():
+    g = generator(1)
+    grid = augmentation.random_warp(6, (60, 60), g, **WARP)
+    boxes = augmentation.random_boxes(6, g, probability=1.0)
+    large = torch.nn.functional.interpolate(blob(6), (60, 60), mode="bilinear")
+    small = torch.nn.functional.interpolate(large, (40, 40), mode="area")
+    change = [
+        augmentation.erase(augmentation.warp(x, augmentation.grid_for(grid, x.shape[2:])), boxes)
+        for x in (small, large)
+    ]
+    shrunk = torch.nn.functional.interpolate(change[1], (40, 40), mode="area")
+    assert (change[0] - shrunk).abs().mean() < 0.1 * (small - shrunk).abs().mean()

@@ -65,14 +65,14 @@ def test_tokens_of_all_photos_and_of_a_batch_agree():
     def darkest(batch):
         return batch.min(axis=3)
 
-    tokens = all_tokens(darkest, source, block=2)
+    tokens = all_tokens(darkest, source, 32, block=2)
     np.testing.assert_array_equal(tokens, darkest(source[:5]))
 
 
 def test_wrong_tokens_say_what_was_expected():
     photos = np.zeros((2, 32, 32, 3), dtype=np.uint8)
     with pytest.raises(ValueError, match=r"uint8 maps of shape \(2, 32, 32\).*float64"):
-        make_tokens(lambda batch: batch.mean(axis=3), photos)
+        make_tokens(lambda batch: batch.mean(axis=3), photos, 32)
 
 
 def test_blocks_cover_everything_once():
