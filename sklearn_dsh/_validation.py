@@ -7,7 +7,7 @@ what to do.
 import os
 import stat
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Number
 from typing import Any
 
@@ -41,6 +41,10 @@ class ViewData:
         Whether row i of both views belongs together.
     container : SketchImageArray or None
         The container of the call, if that was its form.
+    held : dict
+        What an earlier fit left in the estimator, for one that goes on from there.
+    more : bool
+        Whether the call is `partial_fit`.
     """
 
     sketch: Any
@@ -49,6 +53,8 @@ class ViewData:
     y_image: Any
     paired: bool = False
     container: SketchImageArray | None = None
+    held: dict = field(default_factory=dict)
+    more: bool = False
 
     @property
     def views(self):

@@ -115,19 +115,32 @@ class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         TypeError
             If data are sparse or of no numeric type.
         """
+        return self._fit_call(X, Y, y)
+
+    def _fit_call(self, X, Y, y, *, more=False):
+        """Check the arguments of `fit`, or of `partial_fit` (``more``), and learn."""
+        goes_on = more and hasattr(self, "views_")
         data = resolve_call(X, Y, y)
         self._check_labels_given(data)
         columns, shapes = {}, {}
         for view in data.views:
-            columns[view] = column_names(getattr(data, view))
-            rows = self._check_rows(getattr(data, view), view)
+            given = getattr(data, view)
+            columns[view] = column_names(given)
+            check = self._check_fitted_rows if goes_on else self._check_rows
+            rows = check(given, view)
             shapes[view] = self._row_shape(rows, view)
             setattr(data, view, rows)
         self._check_shapes(shapes)
+        if goes_on and tuple(shapes) != self.views_:
+            raise ValueError(
+                f"{type(self).__name__} was fitted on the views {self.views_}, got "
+                f"{tuple(shapes)}: going on needs the same ones."
+            )
         classes, data.y_sketch, data.y_image = encode_labels(data.y_sketch, data.y_image)
 
         # A second fit leaves nothing of the first behind; one that fails changes nothing.
         before = dict(vars(self))
+        data.held, data.more = before, more
         for name in [name for name in before if name.endswith("_") and name[0] != "_"]:
             delattr(self, name)
         try:

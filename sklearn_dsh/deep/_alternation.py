@@ -13,6 +13,7 @@ from ._code_updates import (
     update_basis,
 )
 from ._objective import objective
+from ._weights import to_tensors
 
 KEPT_DISTANCE = 0.9  # of the smallest distance at the start, with min_distance="auto"
 
@@ -30,6 +31,8 @@ class Alternation:
     random_state : numpy.random.RandomState
     init_codes, min_distance, similarity, semantic_weight, quantization_weight
         As in DeepSketchHasher.
+    category_codes : dict view -> int8 array (n_bits, n_categories), default=None
+        Those of an earlier fit, to go on from, in place of new ones.
     """
 
     def __init__(
@@ -45,13 +48,19 @@ class Alternation:
         similarity="centred",
         semantic_weight=0.01,
         quantization_weight="balanced",
+        category_codes=None,
     ):
         self.views = tuple(labels)
         only = labels[self.views[0]]
         labels = {view: labels.get(view, only) for view in ("sketch", "image")}
-        start = initial_category_codes(n_categories, n_bits, random_state, kind=init_codes)
+        if category_codes is None:
+            start = initial_category_codes(n_categories, n_bits, random_state, kind=init_codes).T
+            category_codes = dict.fromkeys(labels, start)
+        only = category_codes[self.views[0]]
+        start = {view: category_codes.get(view, only) for view in labels}
         if min_distance == "auto":
-            min_distance = math.ceil(KEPT_DISTANCE * smallest_distance(start))
+            smallest = min(smallest_distance(codes.T) for codes in start.values())
+            min_distance = math.ceil(KEPT_DISTANCE * smallest)
         if quantization_weight == "balanced":
             quantization_weight = min(len(y) for y in labels.values())
         self.problem = CodeProblem(
@@ -63,8 +72,8 @@ class Alternation:
             gamma=quantization_weight,
             min_distance=min_distance or 0,
         )
-        self.codes = {view: np.ascontiguousarray(start.T[:, y]) for view, y in labels.items()}
-        self.majority = {view: start.T.copy() for view in labels}
+        self.codes = {view: np.ascontiguousarray(start[view][:, y]) for view, y in labels.items()}
+        self.majority = {view: codes.copy() for view, codes in start.items()}
         self.basis = update_basis(self.problem, self.codes)
 
     def update(self, outputs=None):
@@ -100,3 +109,12 @@ class Alternation:
     def smallest_distance(self):
         """The smallest distance between the codes of two categories, across views too."""
         return smallest_category_distance(self.problem, self.majority)
+
+    def state_dict(self):
+        """Codes and basis, as tensors."""
+        return to_tensors({"codes": self.codes, "majority": self.majority, "basis": self.basis})
+
+    def load_state_dict(self, state):
+        self.codes = {view: codes.numpy() for view, codes in state["codes"].items()}
+        self.majority = {view: codes.numpy() for view, codes in state["majority"].items()}
+        self.basis = state["basis"].numpy()

@@ -1,7 +1,7 @@
 """Random changes of training images, whole batches at a time, on the training device.
 
 Sketches and tokens are (n, 1, H, W) in [0, 1] with strokes 1; photos are (n, 3, H, W) in [-1, 1].
-All random numbers come from the ``torch.Generator`` given.
+All random numbers come from the `Draws` given.
 """
 
 import math
@@ -10,16 +10,45 @@ import torch
 from torch.nn import functional
 
 
-def _uniform(shape, low, high, generator):
-    return torch.rand(shape, generator=generator) * (high - low) + low
+class Draws:
+    """Random numbers for the rows of a batch.
+
+    They are drawn for the whole batch even where only some of its rows are wanted, so that
+    processes that share a batch agree on what happens to each row.
+
+    Parameters
+    ----------
+    generator : torch.Generator
+    n : int
+        Rows of the whole batch.
+    rows : int array, optional
+        The rows that are wanted; None for all.
+    """
+
+    def __init__(self, generator, n, rows=None):
+        self.generator, self.n_batch = generator, n
+        self.rows = None if rows is None or len(rows) == n else torch.from_numpy(rows)
+        self.n = n if rows is None else len(rows)
+
+    def _wanted(self, values):
+        return values if self.rows is None else values[self.rows]
+
+    def uniform(self, low, high, *shape):
+        """Numbers (n, *shape) from low to high."""
+        values = torch.rand((self.n_batch, *shape), generator=self.generator)
+        return self._wanted(values) * (high - low) + low
+
+    def normal(self, *shape):
+        """Standard normal numbers (n, *shape)."""
+        return self._wanted(torch.randn((self.n_batch, *shape), generator=self.generator))
 
 
-def random_warp(n, size, generator, *, degrees, scale, shift, elastic):
+def random_warp(draws, size, *, degrees, scale, shift, elastic):
     """Sampling grids (n, H, W, 2): flip, rotation, scale, aspect, shift and a smooth bend."""
-    angle = _uniform((n,), -degrees, degrees, generator) * (math.pi / 180)
-    zoom = 1 / _uniform((n,), *scale, generator)
-    aspect = torch.exp(_uniform((n,), -0.15, 0.15, generator))
-    flip = (torch.rand(n, generator=generator) < 0.5).float() * 2 - 1
+    angle = draws.uniform(-degrees, degrees) * (math.pi / 180)
+    zoom = 1 / draws.uniform(*scale)
+    aspect = torch.exp(draws.uniform(-0.15, 0.15))
+    flip = (draws.uniform(0, 1) < 0.5).float() * 2 - 1
     cos, sin = torch.cos(angle) * zoom, torch.sin(angle) * zoom
     theta = torch.stack(
         [
@@ -28,10 +57,10 @@ def random_warp(n, size, generator, *, degrees, scale, shift, elastic):
         ],
         dim=1,
     )
-    move = _uniform((n, 2, 1), -2 * shift, 2 * shift, generator)
-    grid = functional.affine_grid(torch.cat([theta, move], dim=2), (n, 1, *size), False)
+    move = draws.uniform(-2 * shift, 2 * shift, 2, 1)
+    grid = functional.affine_grid(torch.cat([theta, move], dim=2), (draws.n, 1, *size), False)
     if elastic:
-        bend = torch.randn((n, 2, 5, 5), generator=generator) * elastic
+        bend = draws.normal(2, 5, 5) * elastic
         bend = functional.interpolate(bend, size, mode="bicubic", align_corners=True)
         grid = grid + bend.permute(0, 2, 3, 1)
     return grid
@@ -51,9 +80,9 @@ def warp(images, grid, *, fill=0.0):
     return moved + fill
 
 
-def random_strokes(sketches, generator):
+def random_strokes(sketches, draws):
     """Thicken or thin the strokes of a random two thirds of the sketches."""
-    which = torch.rand(len(sketches), generator=generator)[:, None, None, None].to(sketches.device)
+    which = draws.uniform(0, 1, 1, 1, 1).to(sketches.device)
     thick = functional.max_pool2d(sketches, 3, 1, 1)
     thin = -functional.max_pool2d(-sketches, 2, 1, 0)
     thin = functional.pad(thin, (0, 1, 0, 1))
@@ -61,31 +90,28 @@ def random_strokes(sketches, generator):
     return torch.where(which > 5 / 6, 0.5 * (thin + sketches), mixed)
 
 
-def random_colours(photos, generator):
+def random_colours(photos, draws):
     """Brightness, contrast, saturation and a cast per channel; a tenth becomes grey."""
-    n = len(photos)
-    shape = (n, 1, 1, 1)
-    device = photos.device
 
-    def draw(low, high, shape=shape):
-        return _uniform(shape, low, high, generator).to(device)
+    def draw(low, high, channels=1):
+        return draws.uniform(low, high, channels, 1, 1).to(photos.device)
 
     mean = photos.mean(dim=(1, 2, 3), keepdim=True)
     grey = photos.mean(dim=1, keepdim=True)
     saturation = draw(0.4, 1.5) * (draw(0, 1) > 0.1)
     photos = grey + (photos - grey) * saturation
     photos = mean + (photos - mean) * draw(0.6, 1.4)
-    return (photos + draw(-0.25, 0.25) + draw(-0.08, 0.08, (n, 3, 1, 1))).clamp(-1, 1)
+    return (photos + draw(-0.25, 0.25) + draw(-0.08, 0.08, channels=3)).clamp(-1, 1)
 
 
-def random_boxes(n, generator, *, probability=0.3):
+def random_boxes(draws, *, probability=0.3):
     """Boxes (n, 2, 2), centre and sides as parts of the image; of a random part only, others empty.
 
     A box covers up to a quarter of the area.
     """
-    sides = _uniform((n, 2), 0.15, 0.5, generator)
-    centre = torch.rand((n, 2), generator=generator)
-    hit = torch.rand(n, generator=generator) < probability
+    sides = draws.uniform(0.15, 0.5, 2)
+    centre = draws.uniform(0, 1, 2)
+    hit = draws.uniform(0, 1) < probability
     return torch.stack([centre, sides * hit[:, None]], dim=1)
 
 

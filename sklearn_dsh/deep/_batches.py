@@ -1,9 +1,10 @@
-"""From rows of a view to tensors: decoding, resizing, scaling, and which rows make a batch."""
+"""From rows of a view to tensors: decoding, resizing, tokens, scaling."""
 
 import numpy as np
 import torch
 
 from ..preprocessing import load_image, resize_images
+from ._reading import ByteFile, read_ahead
 
 _MODES = {"sketch": "L", "image": "RGB"}
 
@@ -22,21 +23,32 @@ class ImageSource:
     def __init__(self, X, view, size):
         self.X, self.view, self.size, self.mode = X, view, size, _MODES[view]
 
+    @property
+    def reads_files(self):
+        """Whether rows are decoded from files each time."""
+        return self.X.ndim == 1
+
+    @property
+    def n_bytes_at_size(self):
+        """What `at_size` would add to the memory."""
+        if not self.reads_files and self.X.shape[1:3] == (self.size, self.size):
+            return 0
+        return len(self) * self.size**2 * (1 if self.mode == "L" else 3)
+
     def __len__(self):
         return len(self.X)
 
-    def at_size(self):
+    def at_size(self, n_jobs=None):
         """This source with every image decoded and resized once, as uint8.
 
-        Files are read before any training, so that a damaged one is found at once, and not again
-        in every epoch. Images that have the size stay where they are, in a memory map, say.
+        Images that have the size stay where they are, in a memory map, say.
         """
-        if self.X.ndim > 1 and self.X.shape[1:3] == (self.size, self.size):
+        if not self.n_bytes_at_size:
             return self
         channels = () if self.mode == "L" else (3,)
         images = np.empty((len(self), self.size, self.size, *channels), dtype=np.uint8)
-        for rows in blocks(len(self), 256):
-            images[rows] = self[rows]
+        for rows, batch in read_blocks(self, n_jobs):
+            images[rows] = batch
         return ImageSource(images, self.view, self.size)
 
     def __getitem__(self, rows):
@@ -51,10 +63,13 @@ class ImageSource:
 class FeatureSource:
     """Rows of feature vectors as they are, float32 or float64."""
 
+    reads_files = False
+    n_bytes_at_size = 0
+
     def __init__(self, X):
         self.X = X
 
-    def at_size(self):
+    def at_size(self, n_jobs=None):
         return self
 
     def __len__(self):
@@ -88,17 +103,26 @@ def make_tokens(sketch_tokens, photos, size):
     return resize_images(tokens, size)
 
 
-def all_tokens(sketch_tokens, source, size, *, block=256):
-    """The token maps of every photo of ``source``, kept as bytes: uint8 (n, size, size)."""
-    tokens = np.empty((len(source), size, size), dtype=np.uint8)
-    for rows in blocks(len(source), block):
-        tokens[rows] = make_tokens(sketch_tokens, source[rows], size)
+def all_tokens(sketch_tokens, source, size, *, in_memory=True, n_jobs=None, block=256):
+    """The token maps of every photo of ``source`` as bytes (n, size, size): an array or a file."""
+    shape = (len(source), size, size)
+    tokens = np.empty(shape, dtype=np.uint8) if in_memory else ByteFile(shape)
+    for rows, photos in read_blocks(source, n_jobs, block):
+        tokens[rows] = make_tokens(sketch_tokens, photos, size)
     return tokens
 
 
 def blocks(n, size):
     """Consecutive slices that cover ``range(n)``."""
     return [slice(start, min(start + size, n)) for start in range(0, n, size)]
+
+
+def read_blocks(source, n_jobs=None, size=256):
+    """Yield all rows of a source, a block at a time: (slice, rows)."""
+    slices = blocks(len(source), size)
+    batches = read_ahead({"rows": source}, [{"rows": rows} for rows in slices], n_jobs)
+    for rows, batch in zip(slices, batches, strict=True):
+        yield rows, batch["rows"]
 
 
 def as_tensor(batch, device):
@@ -114,36 +138,3 @@ def as_tensor(batch, device):
         return (1 - tensor / 255)[:, None]
     # Permuting a (n, H, W, 3) array gives the channels-last layout that convolutions like.
     return (tensor / 127.5 - 1).permute(0, 3, 1, 2)
-
-
-class BatchSampler:
-    """Rows of one view for a training step: every category equally often, or in shuffled turns.
-
-    Parameters
-    ----------
-    labels : int array (n,)
-    batch_size : int
-    random_state : numpy.random.RandomState
-    balanced : bool
-    """
-
-    def __init__(self, labels, batch_size, random_state, *, balanced=True):
-        self.batch_size, self.random_state = batch_size, random_state
-        groups = [np.flatnonzero(labels == c) for c in np.unique(labels)]
-        self.groups = groups if balanced else [np.arange(len(labels))]
-        self.queues = [np.empty(0, dtype=np.intp) for _ in self.groups]
-        self.turns = np.empty(0, dtype=np.intp)
-
-    def _take(self, queue, n, refill):
-        while len(queue) < n:
-            queue = np.concatenate([queue, self.random_state.permutation(refill)])
-        return queue[:n], queue[n:]
-
-    def draw(self):
-        """Row numbers (batch_size,): every row of a group comes once before any comes again."""
-        turns, self.turns = self._take(self.turns, self.batch_size, len(self.groups))
-        rows = []
-        for group, n in zip(*np.unique(turns, return_counts=True), strict=True):
-            taken, self.queues[group] = self._take(self.queues[group], n, self.groups[group])
-            rows.append(taken)
-        return np.concatenate(rows)

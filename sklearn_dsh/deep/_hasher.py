@@ -1,39 +1,22 @@
 """The estimator: Deep Sketch Hashing behind scikit-learn's interface."""
 
-import math
 import os
 from numbers import Integral, Real
 
-import numpy as np
 import torch
-from sklearn.utils import check_random_state
+from sklearn.base import _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
-from tqdm import tqdm
 
 from ..base import BaseCrossModalHasher
-from ..preprocessing import EdgeTokens
-from ._alternation import Alternation
-from ._batches import all_tokens, kind_of, make_source, make_tokens
-from ._caffe_weights import ModelFile, caffenet_weights, describe_files, to_weights
-from ._class_vectors import match_class_vectors
-from ._networks import build_network
-from ._paper_networks import DROPOUT, SIZES
-from ._pixels import check_pixels
-from ._training import NetworkTrainer, compute_outputs, standardise
-from ._weights import (
-    cached_network,
-    from_arrays,
-    resolve_device,
-    resolve_encoding_device,
-    seeded,
-    thread_limit,
-    to_arrays,
-)
-
-# Gradient steps of a fit with steps_per_iter="auto": epochs of the larger view, within bounds.
-AUTO_EPOCHS = {"images": 30, "features": 40}
-AUTO_STEPS = (300, 3000)
+from ._batches import make_source, make_tokens
+from ._caffe_weights import ModelFile, describe_files, to_weights
+from ._fit import fit_networks, resolve_tokens
+from ._networks import build_network, describe_network, image_size
+from ._optimizer import PRECISIONS, SCHEDULES
+from ._paper_networks import DROPOUT
+from ._training import compute_outputs
+from ._weights import cached_network, from_arrays, resolve_encoding_device
 
 
 class DeepSketchHasher(BaseCrossModalHasher):
@@ -97,9 +80,18 @@ class DeepSketchHasher(BaseCrossModalHasher):
     batch_size : int, default=32
         Items of each view in one gradient step.
     learning_rate : float, default=1e-3
-        The largest rate of AdamW; it warms up, then falls to zero as a cosine over all rounds.
+        The largest rate of AdamW, reached after a warm-up.
+    schedule : {"cosine", "linear", "constant"}, default="cosine"
+        How the rate falls to zero over the steps of all rounds; "constant": not at all.
     weight_decay : float, default=0.05
         Decoupled weight decay of AdamW.
+    max_grad_norm : float, default=None
+        Gradients of a larger norm are scaled down to it.
+    precision : {"auto", "float32", "bfloat16", "float16"}, default="auto"
+        In which the networks are trained (mixed precision, the weights being float32). "auto":
+        bfloat16 on a GPU that has it, else float32.
+    compile : bool, default=False
+        Train through ``torch.compile``.
     augment : bool, default=True
         While training, flip and deform images, a little for sketches and strongly for photos;
         vary stroke widths and colours; erase parts of photos; mix pairs of photos (or of their
@@ -121,6 +113,23 @@ class DeepSketchHasher(BaseCrossModalHasher):
         strokes on white. A dict changes some of these.
     c1_weights : str or path-like, default=None
         A .caffemodel file of CaffeNet: ImageNet's weights, say, as a start for the paper's C1.
+    validation_fraction : float or splitter, default=None
+        What is held out of the training, to be scored after every round (mean average precision,
+        sketches querying photos); the weights and codes of the best round are kept. A float is
+        the part of every category in both views. A splitter, say
+        :class:`~sklearn_dsh.SketchKFold`, has ``split(X, y)``; its first split is taken.
+    n_iter_no_change : int, default=None
+        Stop after so many rounds that did not raise the validation score.
+    warm_start : bool, default=False
+        A further ``fit`` goes on from the networks and category codes of the last one.
+    checkpoint_dir : str or path-like, default=None
+        Where the state of the training is written after every round. The same call goes on from
+        it after an interruption, and removes it when the fit is done.
+    cache_size : float, default=1024
+        Megabytes that decoded files, resized images and tokens may take in memory. Beyond that,
+        files are decoded anew for every batch, and tokens are kept in a temporary file.
+    n_jobs : int, default=None
+        Processes that decode files ahead of the training; None is 1, -1 every core.
     device : str, default="auto"
         "auto" takes CUDA when torch sees it, else the CPU; or a torch device name.
     verbose : int, default=0
@@ -138,6 +147,8 @@ class DeepSketchHasher(BaseCrossModalHasher):
         The networks' loss, one a gradient step.
     objective_curve_ : list of float
         The objective after the code updates of each round (empty with fixed codes).
+    validation_scores_ : list of float
+        The mean average precision of what was held out, after each round.
     category_codes_ : dict view -> uint8 array (n_classes, n_bits) of 0 and 1
         The majority code of each category.
     basis_ : float array (d, n_bits)
@@ -202,7 +213,11 @@ class DeepSketchHasher(BaseCrossModalHasher):
         "steps_per_iter": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 2, None, closed="left")],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "schedule": [StrOptions(set(SCHEDULES))],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "max_grad_norm": [None, Interval(Real, 0, None, closed="neither")],
+        "precision": [StrOptions({"auto", *PRECISIONS})],
+        "compile": ["boolean"],
         "augment": ["boolean"],
         "class_balanced": ["boolean"],
         "auxiliary_weight": [Interval(Real, 0, None, closed="left")],
@@ -210,6 +225,16 @@ class DeepSketchHasher(BaseCrossModalHasher):
         "dropout": [StrOptions(set(DROPOUT))],
         "pixels": [StrOptions({"auto"}), dict],
         "c1_weights": [str, os.PathLike, None],
+        "validation_fraction": [
+            None,
+            Interval(Real, 0, 1, closed="neither"),
+            HasMethods("split"),
+        ],
+        "n_iter_no_change": [None, Interval(Integral, 1, None, closed="left")],
+        "warm_start": ["boolean"],
+        "checkpoint_dir": [str, os.PathLike, None],
+        "cache_size": [Interval(Real, 0, None, closed="left")],
+        "n_jobs": [None, Integral],
         "device": [str],
         "verbose": ["verbose"],
     }
@@ -232,7 +257,11 @@ class DeepSketchHasher(BaseCrossModalHasher):
         steps_per_iter="auto",
         batch_size=32,
         learning_rate=1e-3,
+        schedule="cosine",
         weight_decay=0.05,
+        max_grad_norm=None,
+        precision="auto",
+        compile=False,
         augment=True,
         class_balanced=True,
         auxiliary_weight=0.3,
@@ -240,6 +269,12 @@ class DeepSketchHasher(BaseCrossModalHasher):
         dropout="sketchy",
         pixels="auto",
         c1_weights=None,
+        validation_fraction=None,
+        n_iter_no_change=None,
+        warm_start=False,
+        checkpoint_dir=None,
+        cache_size=1024,
+        n_jobs=None,
         device="auto",
         verbose=0,
         random_state=None,
@@ -259,7 +294,11 @@ class DeepSketchHasher(BaseCrossModalHasher):
         self.steps_per_iter = steps_per_iter
         self.batch_size = batch_size
         self.learning_rate = learning_rate
+        self.schedule = schedule
         self.weight_decay = weight_decay
+        self.max_grad_norm = max_grad_norm
+        self.precision = precision
+        self.compile = compile
         self.augment = augment
         self.class_balanced = class_balanced
         self.auxiliary_weight = auxiliary_weight
@@ -267,119 +306,49 @@ class DeepSketchHasher(BaseCrossModalHasher):
         self.dropout = dropout
         self.pixels = pixels
         self.c1_weights = c1_weights
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
+        self.checkpoint_dir = checkpoint_dir
+        self.cache_size = cache_size
+        self.n_jobs = n_jobs
         self.device = device
         self.verbose = verbose
         self.random_state = random_state
 
     def _fit_views(self, data):
-        device = resolve_device(self.device)
-        sizes = {view: self._image_size(view) for view in ("sketch", "image")}
-        phi = match_class_vectors(self.class_vectors, self.classes_)
-        random_state = check_random_state(self.random_state)
-        seed = int(random_state.randint(2**31 - 1))
-        views = {"sketch": data.sketch, "image": data.image}
-        views = {view: X for view, X in views.items() if X is not None}
-        labels = {"sketch": data.y_sketch, "image": data.y_image}
-        labels = {view: labels[view] for view in views}
-        kinds = {view: kind_of(X) for view, X in views.items()}
-        if self.architecture == "paper" and "features" in kinds.values():
-            raise ValueError(
-                "architecture='paper' reads images, and feature vectors were given: use "
-                "architecture='compact', whose trunks become fully connected for features."
-            )
-        sources = {view: make_source(X, view, sizes[view]).at_size() for view, X in views.items()}
-        self.network_settings_ = self._describe_network(kinds, sources, sizes)
-        c1_weights = None
-        if self.c1_weights is not None:
-            c1_weights = caffenet_weights(self.c1_weights)
-        tokens = None
-        self.sketch_tokens_ = self._resolve_tokens()
-        if self.sketch_tokens_ is not None:
-            tokens = all_tokens(self.sketch_tokens_, sources["image"], sizes["sketch"])
-        alternation = Alternation(
-            labels,
-            len(self.classes_),
-            self.n_bits,
-            phi,
-            random_state,
-            init_codes=self.init_codes,
-            min_distance=self.min_code_distance,
-            similarity=self.similarity,
-            semantic_weight=self.semantic_weight,
-            quantization_weight=self.quantization_weight,
+        goes_on = "weights_" in data.held and (data.more or self.warm_start)
+        fitted = fit_networks(
+            self,
+            data,
+            start=data.held if goes_on else None,
+            one_round=data.more,
         )
-        steps = self._steps_per_round(kinds, labels)
-        self.loss_curve_, self.objective_curve_ = [], []
-        # Threads that wait for each other cost more than the small products of feature vectors.
-        threads = thread_limit(None if "images" in kinds.values() else 1)
-        with threads, seeded(seed, device), self._progress(steps * self.max_iter) as progress:
-            network = build_network(self.network_settings_).to(device)
-            standardise(network, sources)
-            if c1_weights is not None:
-                from_arrays(network.c1, c1_weights, assign=False)
-            trainer = NetworkTrainer(
-                network,
-                sources,
-                tokens,
-                labels,
-                steps * self.max_iter,
-                device,
-                random_state,
-                torch.Generator().manual_seed(seed),
-                self,
-                self.network_settings_["pixels"],
-            )
-            for iteration in range(self.max_iter):
-                if self.code_updates == "discrete":
-                    outputs = trainer.outputs() if iteration else None
-                    self.objective_curve_.append(alternation.update(outputs))
-                self.loss_curve_ += trainer.run(
-                    steps, alternation.item_codes(), alternation.category_codes(), progress
-                )
-        self.n_iter_ = self.max_iter
-        self.basis_ = alternation.basis
-        self.category_codes_ = {
-            view: (codes > 0).astype(np.uint8)
-            for view, codes in alternation.category_codes().items()
-        }
-        self.weights_ = to_arrays(network)
+        for name, value in fitted.items():
+            setattr(self, name, value)
 
-    def _image_size(self, view):
-        if self.architecture != "paper":
-            return 64 if self.image_size == "auto" else int(self.image_size)
-        if self.image_size != "auto":
-            raise ValueError(
-                f"architecture='paper' reads sketches of {SIZES['sketch']} and photos of "
-                f"{SIZES['image']} pixels: leave image_size='auto', got {self.image_size}."
-            )
-        return SIZES[view]
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, Y=None, y=None):
+        """One more round of the alternation, from the networks and codes that there are.
 
-    def _describe_network(self, kinds, sources, sizes):
-        is_paper = self.architecture == "paper"
-        if not is_paper and (self.pixels != "auto" or self.c1_weights is not None):
-            raise ValueError("pixels= and c1_weights= are for architecture='paper' alone.")
-        uses_tokens = kinds.get("image") == "images" and self.sketch_tokens is not None
-        trunks = {
-            view: ("features", sources[view][:1].shape[1])
-            if kind == "features"
-            else ("images", 1 if view == "sketch" and not is_paper else 3)
-            for view, kind in kinds.items()
-        }
-        if uses_tokens:
-            trunks.setdefault("sketch", ("images", 3 if is_paper else 1))
-        return {
-            "n_bits": int(self.n_bits),
-            "views": list(kinds),
-            "trunks": trunks,
-            "uses_tokens": uses_tokens,
-            "architecture": self.architecture,
-            "dropout": self.dropout,
-            "shared_convolutions": True,
-            "sizes": sizes,
-            "pixels": check_pixels({} if self.pixels == "auto" else self.pixels)
-            if is_paper
-            else None,
-        }
+        The learning rate warms up and falls again within the round. Without an earlier fit, this
+        is the first round.
+
+        Parameters
+        ----------
+        X, Y, y
+            As in `fit`; the same categories and views as before, the same items or others.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        ValueError
+            As in `fit`, and if categories, views, or parameters that shape the networks changed.
+        """
+        return self._fit_call(X, Y, y, more=True)
 
     @classmethod
     def from_caffemodel(
@@ -432,14 +401,13 @@ class DeepSketchHasher(BaseCrossModalHasher):
             pixels=pixels,
             device=device,
         )
-        sizes = {view: hasher._image_size(view) for view in ("sketch", "image")}
-        settings = hasher._describe_network(dict.fromkeys(files, "images"), {}, sizes)
+        settings = describe_network(hasher, {}, dict.fromkeys(files, "images"))
         with torch.device("meta"):
             state = build_network(settings).state_dict()
         shapes = {name: tuple(value.shape) for name, value in state.items()}
         hasher.weights_, settings["shared_convolutions"] = to_weights(files, shapes)
         hasher.network_settings_ = settings
-        hasher.sketch_tokens_ = hasher._resolve_tokens()
+        hasher.sketch_tokens_ = resolve_tokens(hasher, settings)
         hasher._note_views({view: hasher._image_shape(view) for view in files})
         return hasher
 
@@ -457,27 +425,14 @@ class DeepSketchHasher(BaseCrossModalHasher):
         check_is_fitted(self)
         return self._rebuild_network().to(resolve_encoding_device(self.device))
 
-    def _resolve_tokens(self):
-        if not self.network_settings_["uses_tokens"]:
-            return None
-        return EdgeTokens() if isinstance(self.sketch_tokens, str) else self.sketch_tokens
-
     def _rebuild_network(self):
         with torch.device("meta"):  # only names and shapes: no random weights to be replaced
             network = build_network(self.network_settings_)
         network = from_arrays(network, self.weights_).to(memory_format=torch.channels_last)
         return network.eval()
 
-    def _progress(self, total):
-        return tqdm(total=total, desc=type(self).__name__, disable=not self.verbose, unit="step")
-
-    def _steps_per_round(self, kinds, labels):
-        if self.steps_per_iter != "auto":
-            return self.steps_per_iter
-        kind = "images" if "images" in kinds.values() else "features"
-        epoch = math.ceil(max(len(y) for y in labels.values()) / self.batch_size)
-        low, high = AUTO_STEPS
-        return math.ceil(min(max(AUTO_EPOCHS[kind] * epoch, low), high) / self.max_iter)
+    def _image_size(self, view):
+        return image_size(self, view)
 
     def _project_view(self, X, view):
         settings = self.network_settings_
@@ -493,5 +448,11 @@ class DeepSketchHasher(BaseCrossModalHasher):
 
         source = make_source(X, view, settings["sizes"][view])
         return compute_outputs(
-            network, source, view, device, tokens=tokens, pixels=settings["pixels"]
+            network,
+            source,
+            view,
+            device,
+            tokens=tokens,
+            pixels=settings["pixels"],
+            n_jobs=self.n_jobs,
         )

@@ -20,10 +20,17 @@ class Targets:
     """
 
     def __init__(self, codes, labels, weight=None, partner=None):
-        self.labels, self.weight, self.partner = labels, weight, partner
+        self.codes, self.labels, self.weight, self.other_labels = codes, labels, weight, None
         if weight is not None:
-            codes = weight[:, None] * codes + (1 - weight[:, None]) * codes[partner]
-        self.codes = codes
+            self.codes = weight[:, None] * codes + (1 - weight[:, None]) * codes[partner]
+            self.other_labels = labels[partner]
+
+    def take(self, rows):
+        """The targets of some rows."""
+        taken = Targets(self.codes[rows], self.labels[rows])
+        if self.weight is not None:
+            taken.weight, taken.other_labels = self.weight[rows], self.other_labels[rows]
+        return taken
 
     def cross_entropy(self, logits):
         def loss(labels):
@@ -33,7 +40,7 @@ class Targets:
 
         value = loss(self.labels)
         if self.weight is not None:
-            value = self.weight * value + (1 - self.weight) * loss(self.labels[self.partner])
+            value = self.weight * value + (1 - self.weight) * loss(self.other_labels)
         return value.mean()
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from . import _paper_networks as paper
+from ._pixels import check_pixels
 
 # Strokes need fewer channels than natural photos, and C2 reads twice as many images.
 WIDTHS = {"sketch": (32, 48, 96, 192), "image": (32, 64, 128, 256)}
@@ -172,6 +173,59 @@ class TripleNetwork(nn.Module):
         if token_features is None:
             return photo_features
         return torch.cat([token_features, photo_features], dim=1)
+
+
+def image_size(hasher, view):
+    """Side in pixels at which the networks of a hasher read a view."""
+    if hasher.architecture != "paper":
+        return 64 if hasher.image_size == "auto" else int(hasher.image_size)
+    if hasher.image_size != "auto":
+        raise ValueError(
+            f"architecture='paper' reads sketches of {paper.SIZES['sketch']} and photos of "
+            f"{paper.SIZES['image']} pixels: leave image_size='auto', got {hasher.image_size}."
+        )
+    return paper.SIZES[view]
+
+
+def describe_network(hasher, views, kinds):
+    """The settings of the networks that a hasher trains, for `build_network`.
+
+    Parameters
+    ----------
+    hasher : DeepSketchHasher
+    views : dict view -> array
+        Read for the number of features.
+    kinds : dict view -> {"images", "features"}
+    """
+    is_paper = hasher.architecture == "paper"
+    if is_paper and "features" in kinds.values():
+        raise ValueError(
+            "architecture='paper' reads images, and feature vectors were given: use "
+            "architecture='compact', whose trunks become fully connected for features."
+        )
+    if not is_paper and (hasher.pixels != "auto" or hasher.c1_weights is not None):
+        raise ValueError("pixels= and c1_weights= are for architecture='paper' alone.")
+    uses_tokens = kinds.get("image") == "images" and hasher.sketch_tokens is not None
+    trunks = {
+        view: ("features", int(views[view].shape[1]))
+        if kind == "features"
+        else ("images", 1 if view == "sketch" and not is_paper else 3)
+        for view, kind in kinds.items()
+    }
+    if uses_tokens:
+        trunks.setdefault("sketch", ("images", 3 if is_paper else 1))
+    pixels = {} if hasher.pixels == "auto" else hasher.pixels
+    return {
+        "n_bits": int(hasher.n_bits),
+        "views": list(kinds),
+        "trunks": trunks,
+        "uses_tokens": uses_tokens,
+        "architecture": hasher.architecture,
+        "dropout": hasher.dropout,
+        "shared_convolutions": True,
+        "sizes": {view: image_size(hasher, view) for view in ("sketch", "image")},
+        "pixels": check_pixels(pixels) if is_paper else None,
+    }
 
 
 def build_network(settings):

@@ -7,19 +7,21 @@ import torch
 from torch import nn
 
 from . import _augmentation as augmentation
-from ._batches import BatchSampler, as_tensor, blocks
+from ._batches import as_tensor, blocks
 from ._losses import Targets, code_loss
 from ._networks import FeatureTrunk
+from ._optimizer import Optimizer
 from ._pixels import to_network
+from ._reading import read_ahead
+from ._sampling import StepPlanner
+from ._weights import random_states, restore_random_states
 
-WARM_UP = 0.05  # of all steps
 # Measured with 3,600 sketches and 1,300 photos: within the steps of a fit, strong deformation,
 # erasing and mixup help photos, while sketches are then still underfitted.
 SKETCH_WARP = {"degrees": 5.0, "scale": (0.95, 1.05), "shift": 0.03, "elastic": 0.01}
 PHOTO_WARP = {"degrees": 13.0, "scale": (0.8, 1.15), "shift": 0.1, "elastic": 0.04}
-MIXUP_PROBABILITY = 0.5  # that the photos of a step are mixed
-WITHOUT_MIXUP = 0.1  # the last part of all steps sees unmixed items
-MIXUP_ALPHA = 0.4
+LOSSES_TOGETHER = 20  # steps between two looks at the losses
+LARGE = 128  # pixels: from here on, images are encoded in smaller batches
 
 
 def standardise(network, sources):
@@ -33,76 +35,84 @@ def standardise(network, sources):
                 buffer.copy_(torch.from_numpy(value))
 
 
-class NetworkTrainer:
-    """Optimiser, schedule and batches over all rounds.
+class _TrainedOutputs(nn.Module):
+    """All outputs that a loss is taken of, in one forward pass: what is compiled and distributed.
 
     Parameters
     ----------
     network : TripleNetwork
-    sources : dict view -> source of rows (see `_batches`)
-    tokens : uint8 array (n_images, size, size) or None
-        Of the size of sketches.
-    labels : dict view -> int array
+    helper : nn.Module or None
+        Gives C1 a gradient that does not pass through the fusion: thrown away after fit.
+    bridged : bool
+        Whether tokens are also trained as if they were sketches: the bridge between the views.
+    """
+
+    def __init__(self, network, helper, bridged):
+        super().__init__()
+        self.network, self.helper, self.bridged = network, helper, bridged
+
+    def forward(self, sketches, photos, tokens):
+        """Dict name -> tensor (n, n_bits), of "helper" (n, n_categories)."""
+        net, outputs = self.network, {}
+        sketch_features, token_features = net.strokes(sketches, tokens)
+        if sketches is not None:
+            drawn = [sketch_features, token_features] if self.bridged else [sketch_features]
+            drawn = net.sketch_head(torch.cat(drawn))
+            outputs["sketch"] = drawn[: len(sketches)]
+            if self.bridged:
+                outputs["token"] = drawn[len(sketches) :]
+        if photos is not None:
+            photo_features = net.c1(photos)
+            outputs["image"] = net.image_head(net.fuse(photo_features, token_features))
+            if self.helper is not None:
+                outputs["helper"] = self.helper(photo_features.mean(dim=(2, 3)))
+        return outputs
+
+
+class NetworkTrainer:
+    """Optimiser and batches over all rounds.
+
+    Parameters
+    ----------
+    network : TripleNetwork
+    data : TrainingSet
     n_steps : int
-        Over all rounds: the learning rate rises, then falls to zero as a cosine.
+        Over all rounds.
+    device : torch.device
     random_state : numpy.random.RandomState
     generator : torch.Generator
     settings : DeepSketchHasher
-        Read for loss, batch_size, learning_rate, weight_decay, augment, class_balanced and
-        auxiliary_weight.
-    pixels : dict or None
-        See `_pixels`.
+        Read for loss, batch_size, augment, class_balanced, auxiliary_weight, compile, n_jobs, and
+        what `Optimizer` reads.
+    processes : Processes
     """
 
     def __init__(
-        self,
-        network,
-        sources,
-        tokens,
-        labels,
-        n_steps,
-        device,
-        random_state,
-        generator,
-        settings,
-        pixels=None,
+        self, network, data, n_steps, device, random_state, generator, settings, processes
     ):
-        self.network, self.sources, self.tokens = network, sources, tokens
-        self.pixels = pixels
-        self.labels, self.n_steps, self.device = labels, n_steps, device
+        self.network, self.data, self.device = network, data, device
         self.random_state, self.generator, self.settings = random_state, generator, settings
-        self.step = 0
-        n_categories = 1 + max(int(y.max()) for y in labels.values())
-        # Gives C1 a gradient that does not pass through the fusion: thrown away after fit.
-        self.helper = None
-        if "image" in sources and settings.auxiliary_weight:
-            self.helper = nn.Linear(network.c1.out_shape[0], n_categories).to(device)
-        self.samplers = {
-            view: BatchSampler(
-                y, settings.batch_size, random_state, balanced=settings.class_balanced
-            )
-            for view, y in labels.items()
-        }
-        self.optimizer = self._make_optimizer()
-        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._rate)
-
-    def _make_optimizer(self):
-        parameters = list(self.network.parameters())
-        if self.helper is not None:
-            parameters += self.helper.parameters()
-        groups = [
-            {
-                "params": [p for p in parameters if p.ndim > 1],
-                "weight_decay": self.settings.weight_decay,
-            },
-            # Biases and batch norm are not decayed.
-            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-        ]
-        return torch.optim.AdamW(groups, lr=self.settings.learning_rate, fused=True)
-
-    def _rate(self, step):
-        warm_up = (step + 1) / (WARM_UP * self.n_steps + 1)
-        return min(warm_up, 0.5 * (1 + math.cos(math.pi * step / self.n_steps)))
+        self.processes, self.step = processes, 0
+        self.own = processes.share(settings.batch_size)
+        n_categories = 1 + max(int(y.max()) for y in data.labels.values())
+        helper = None
+        if "image" in data.sources and settings.auxiliary_weight:
+            helper = nn.Linear(network.c1.out_shape[0], n_categories).to(device)
+        bridged = bool(
+            settings.auxiliary_weight and data.tokens is not None and "sketch" in data.sources
+        )
+        self.planner = StepPlanner(data.labels, n_steps, random_state, settings)
+        n = settings.batch_size
+        drawn = np.concatenate([self.own, n + self.own]) if bridged else self.own
+        processes.prepare(
+            network, {"sketch_head": (drawn, n * (1 + bridged)), "image_head": (self.own, n)}
+        )
+        model = _TrainedOutputs(network, helper, bridged)
+        self.helper, parameters = helper, list(model.parameters())
+        self.optimizer = Optimizer(parameters, n_steps, device, settings)
+        if settings.compile:
+            model.compile()
+        self.model = processes.wrap(model)
 
     def run(self, n_steps, item_codes, category_codes, progress):
         """``n_steps`` steps towards the codes given.
@@ -117,147 +127,182 @@ class NetworkTrainer:
         -------
         losses : list of float, one a step
         """
-        tensors = {
-            view: torch.from_numpy(codes.astype(np.float32)).to(self.device)
-            for view, codes in category_codes.items()
+        category_codes = {
+            view: self._tensor(codes.astype(np.float32)) for view, codes in category_codes.items()
         }
+        steps = self.planner.plan(self.step, n_steps)
+        requests = [
+            {view: rows[step.needed(view, self.own)] for view, rows in step.rows.items()}
+            for step in steps
+        ]
+        batches = read_ahead(self.data.sources, requests, self.settings.n_jobs)
         self.network.train()
-        losses = []
-        for _ in range(n_steps):
-            loss = self._loss(item_codes, tensors)
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            self.optimizer.step()
-            self.schedule.step()
+        losses, pending = [], []
+        for step, batch in zip(steps, batches, strict=True):
+            inputs = self._inputs(step, batch)
+            targets = {view: self._targets(step, view, item_codes[view]) for view in step.rows}
+            with self.optimizer.autocast():
+                outputs = self.model(*inputs)
+            loss = self._total_loss(outputs, targets, category_codes)
+            self.optimizer.step(loss)
             self.step += 1
-            losses.append(loss.item())
-            if not math.isfinite(losses[-1]):
-                raise ValueError(
-                    f"The networks' loss became {losses[-1]} in step {self.step}: the training "
-                    f"diverged. Lower learning_rate={self.settings.learning_rate}, or scale "
-                    "features that are very large."
-                )
+            pending.append(loss.detach())
             progress.update()
-            progress.set_postfix(loss=f"{losses[-1]:.3f}", refresh=False)
+            # Asking a GPU for a number waits for it: not in every step.
+            if len(pending) == LOSSES_TOGETHER or len(losses) + len(pending) == n_steps:
+                losses += self._finite(self.processes.mean(torch.stack(pending)))
+                pending = []
+                progress.set_postfix(loss=f"{losses[-1]:.3f}", refresh=False)
         return losses
 
-    def _loss(self, item_codes, category_codes):
-        settings = self.settings
-        inputs, tokens, targets = {}, None, {}
-        for view, sampler in self.samplers.items():
-            rows = sampler.draw()
-            batch = as_tensor(self.sources[view][rows], self.device)
-            maps = None
-            if view == "image" and self.tokens is not None:
-                maps = as_tensor(self.tokens[rows], self.device)
-            if settings.augment and batch.ndim == 4:
-                augment = self._augment_sketches if view == "sketch" else self._augment_photos
-                batch, maps = augment(batch, maps)
-            codes = torch.from_numpy(item_codes[view][rows].astype(np.float32)).to(self.device)
-            labels = torch.from_numpy(self.labels[view][rows]).long().to(self.device)
-            weight, partner = self._mixup(len(rows)) if view == "image" else (None, None)
-            if weight is not None:
-                batch = torch.lerp(batch[partner], batch, weight)
-                if maps is not None:
-                    maps = torch.lerp(maps[partner], maps, weight)
-                weight = torch.full((len(rows),), weight, device=self.device)
-            inputs[view] = to_network(batch, self.pixels)
-            targets[view] = Targets(codes, labels, weight, partner)
-            tokens = tokens if maps is None else to_network(maps, self.pixels)
-        return self._total_loss(inputs, tokens, targets, category_codes)
+    def _tensor(self, array):
+        return torch.from_numpy(array).to(self.device)
 
-    def _total_loss(self, inputs, tokens, targets, category_codes):
-        net, kind = self.network, self.settings.loss
-        extra = self.settings.auxiliary_weight
-        loss = 0.0
-        sketches, token_features = net.strokes(inputs.get("sketch"), tokens)
-        if sketches is not None:
-            # Tokens are also trained as if they were sketches: the bridge between the views.
-            bridged = extra and token_features is not None
-            drawn = torch.cat([sketches, token_features]) if bridged else sketches
-            outputs = net.sketch_head(drawn)
-            n = len(sketches)
-            loss = loss + code_loss(outputs[:n], targets["sketch"], category_codes["sketch"], kind)
-            if bridged:
-                loss = loss + extra * code_loss(
-                    outputs[n:], targets["image"], category_codes["image"], kind
+    def _finite(self, losses):
+        for i, loss in enumerate(losses):
+            if not math.isfinite(loss):
+                raise ValueError(
+                    f"The networks' loss became {loss} in step {self.step - len(losses) + i + 1}: "
+                    f"the training diverged. Lower learning_rate={self.settings.learning_rate}, or "
+                    "scale features that are very large."
                 )
-        if "image" in inputs:
-            photo_features = net.c1(inputs["image"])
-            outputs = net.image_head(net.fuse(photo_features, token_features))
-            loss = loss + code_loss(outputs, targets["image"], category_codes["image"], kind)
-            if self.helper is not None:
-                logits = self.helper(photo_features.mean(dim=(2, 3)))
-                loss = loss + extra * targets["image"].cross_entropy(logits)
+        return losses
+
+    def _inputs(self, step, batch):
+        """Sketches, photos and tokens as the networks read them; None for what is not there."""
+        inputs = {"sketch": None, "image": None, "token": None}
+        for view, images in batch.items():
+            needed = step.needed(view, self.own)
+            images, maps = as_tensor(images, self.device), None
+            if view == "image" and self.data.tokens is not None:
+                maps = as_tensor(self.data.tokens[step.rows[view][needed]], self.device)
+            if self.settings.augment and images.ndim == 4:
+                draws = augmentation.Draws(self.generator, self.settings.batch_size, needed)
+                augment = self._augment_sketches if view == "sketch" else self._augment_photos
+                images, maps = augment(images, maps, draws)
+            if view == "image" and step.partner is not None:
+                own, partner = (
+                    torch.from_numpy(np.searchsorted(needed, rows)).to(self.device)
+                    for rows in (self.own, step.partner[self.own])
+                )
+                images = torch.lerp(images[partner], images[own], step.weight)
+                if maps is not None:
+                    maps = torch.lerp(maps[partner], maps[own], step.weight)
+            inputs[view] = to_network(images, self.data.pixels)
+            if maps is not None:
+                inputs["token"] = to_network(maps, self.data.pixels)
+        return inputs["sketch"], inputs["image"], inputs["token"]
+
+    def _targets(self, step, view, codes):
+        rows = step.rows[view]
+        codes = self._tensor(codes[rows].astype(np.float32))
+        labels = self._tensor(self.data.labels[view][rows]).long()
+        if view == "sketch" or step.partner is None:
+            return Targets(codes, labels).take(self.own)
+        weight = torch.full((len(rows),), step.weight, device=self.device)
+        return Targets(codes, labels, weight, self._tensor(step.partner)).take(self.own)
+
+    def _total_loss(self, outputs, targets, category_codes):
+        kind, extra = self.settings.loss, self.settings.auxiliary_weight
+        outputs = {name: values.float() for name, values in outputs.items()}
+        loss = 0.0
+        for name, view, weight in (
+            ("sketch", "sketch", 1.0),
+            ("token", "image", extra),
+            ("image", "image", 1.0),
+        ):
+            if name in outputs:
+                value = code_loss(outputs[name], targets[view], category_codes[view], kind)
+                loss = loss + weight * value
+        if "helper" in outputs:
+            loss = loss + extra * targets["image"].cross_entropy(outputs["helper"])
         return loss
 
-    def _mixup(self, n):
-        late = self.step >= (1 - WITHOUT_MIXUP) * self.n_steps
-        if not self.settings.augment or late or self.random_state.rand() >= MIXUP_PROBABILITY:
-            return None, None
-        weight = float(self.random_state.beta(MIXUP_ALPHA, MIXUP_ALPHA))
-        return weight, torch.randperm(n, generator=self.generator).to(self.device)
-
-    def _augment_sketches(self, sketches, _):
-        g = self.generator
-        sketches = augmentation.random_strokes(sketches, g)
-        grid = augmentation.random_warp(len(sketches), sketches.shape[2:], g, **SKETCH_WARP)
+    def _augment_sketches(self, sketches, _, draws):
+        sketches = augmentation.random_strokes(sketches, draws)
+        grid = augmentation.random_warp(draws, sketches.shape[2:], **SKETCH_WARP)
         return augmentation.warp(sketches, grid.to(self.device)), None
 
-    def _augment_photos(self, photos, tokens):
+    def _augment_photos(self, photos, tokens, draws):
         # A photo and its token move, and are erased, together.
-        g = self.generator
-        grid = augmentation.random_warp(len(photos), photos.shape[2:], g, **PHOTO_WARP)
-        grid = grid.to(self.device)
-        boxes = augmentation.random_boxes(len(photos), g)
+        grid = augmentation.random_warp(draws, photos.shape[2:], **PHOTO_WARP).to(self.device)
+        boxes = augmentation.random_boxes(draws)
 
         def change(images):
             moved = augmentation.warp(images, augmentation.grid_for(grid, images.shape[2:]))
             return augmentation.erase(moved, boxes)
 
-        photos = augmentation.random_colours(change(photos), g)
+        photos = augmentation.random_colours(change(photos), draws)
         return photos, None if tokens is None else change(tokens)
 
-    def outputs(self):
-        """The networks' outputs on all training items: dict view -> float32 (n_view, n_bits)."""
+    def outputs(self, data=None):
+        """The networks' outputs on all items of a `TrainingSet`, by default that of the training.
+
+        Returns
+        -------
+        outputs : dict view -> float32 (n_view, n_bits)
+        """
+        data = self.data if data is None else data
+        outputs = {}
+        for view, source in data.sources.items():
+
+            def part(rows, view=view, source=source):
+                return compute_outputs(
+                    self.network,
+                    source,
+                    view,
+                    self.device,
+                    rows=rows,
+                    tokens=lambda rows, _: None if data.tokens is None else data.tokens[rows],
+                    pixels=data.pixels,
+                    n_jobs=self.settings.n_jobs,
+                )
+
+            outputs[view] = self.processes.gather(part, len(source))
+        return outputs
+
+    def state_dict(self):
+        """All that decides the steps to come, as tensors, numbers and lists of these."""
         return {
-            view: compute_outputs(
-                self.network,
-                source,
-                view,
-                self.device,
-                tokens=_TokenRows(self.tokens),
-                pixels=self.pixels,
-            )
-            for view, source in self.sources.items()
+            "network": self.network.state_dict(),
+            "helper": self.helper.state_dict() if self.helper is not None else {},
+            "optimizer": self.optimizer.state_dict(),
+            "step": self.step,
+            "planner": self.planner.state_dict(),
+            "random": random_states(self.random_state, self.generator, self.device),
         }
 
+    def load_state_dict(self, state):
+        self.network.load_state_dict(state["network"])
+        if self.helper is not None:
+            self.helper.load_state_dict(state["helper"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.step = state["step"]
+        self.planner.load_state_dict(state["planner"])
+        restore_random_states(state["random"], self.random_state, self.generator, self.device)
 
-class _TokenRows:
-    """Tokens of a block of training photos: looked up, not computed again."""
 
-    def __init__(self, tokens):
-        self.tokens = tokens
-
-    def __call__(self, rows, photos):
-        return None if self.tokens is None else self.tokens[rows]
-
-
-def compute_outputs(network, source, view, device, *, tokens, pixels=None, batch_size=256):
-    """F of every row of ``source``: float32 (n, n_bits).
+def compute_outputs(
+    network, source, view, device, *, tokens, rows=None, pixels=None, batch_size=None, n_jobs=None
+):
+    """F of the rows of ``source``, all or a slice: float32 (n, n_bits).
 
     ``tokens(rows, photos)`` gives the token maps of a batch, or None; for pixels see `_pixels`.
     """
     network.eval()
+    if batch_size is None:  # large images: the activations of a batch should stay small
+        batch_size = 64 if getattr(source, "size", 0) > LARGE else 256
+    start, stop, _ = (rows or slice(None)).indices(len(source))
+    slices = [slice(s.start + start, s.stop + start) for s in blocks(stop - start, batch_size)]
+    batches = read_ahead({view: source}, [{view: at} for at in slices], n_jobs)
     parts = []
     with torch.inference_mode():
-        for rows in blocks(len(source), batch_size):
-            batch = source[rows]
-            x = to_network(as_tensor(batch, device), pixels)
+        for at, batch in zip(slices, batches, strict=True):
+            x = to_network(as_tensor(batch[view], device), pixels)
             if view == "sketch":
                 outputs = network.sketch(x)
             else:
-                maps = tokens(rows, batch)
+                maps = tokens(at, batch[view])
                 maps = None if maps is None else to_network(as_tensor(maps, device), pixels)
                 outputs = network.image(x, maps)
             parts.append(outputs.float().cpu().numpy())

@@ -20,9 +20,16 @@ def from_arrays(module, arrays, *, assign=True):
     With ``assign`` the arrays' copies replace the tensors, which may be on the meta device;
     without, the values are written into them, where an optimiser may hold them.
     """
-    state = {k: torch.from_numpy(np.array(v)) for k, v in arrays.items()}
-    module.load_state_dict(state, assign=assign)
+    module.load_state_dict(to_tensors(arrays), assign=assign)
     return module
+
+
+def to_tensors(arrays):
+    """A dict of arrays, or of dicts of these, as the same of torch tensors (copies)."""
+    return {
+        name: to_tensors(value) if isinstance(value, dict) else torch.from_numpy(np.array(value))
+        for name, value in arrays.items()
+    }
 
 
 def resolve_device(device):
@@ -63,6 +70,27 @@ def seeded(seed, device):
             with torch.cuda.device(cuda):
                 torch.cuda.manual_seed(seed)
         yield
+
+
+def random_states(random_state, generator, device):
+    """Where all random numbers of a training stand, as tensors and numbers."""
+    name, keys, *rest = random_state.get_state()
+    return {
+        "numpy": [name, torch.from_numpy(keys.astype(np.int64)), *rest],
+        "generator": generator.get_state(),
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
+    }
+
+
+def restore_random_states(states, random_state, generator, device):
+    """Put all random numbers back to where `random_states` found them."""
+    name, keys, *rest = states["numpy"]
+    random_state.set_state((name, keys.numpy().astype(np.uint32), *rest))
+    generator.set_state(states["generator"])
+    torch.set_rng_state(states["torch"])
+    if device.type == "cuda" and states["cuda"] is not None:
+        torch.cuda.set_rng_state(states["cuda"], device)
 
 
 @contextmanager

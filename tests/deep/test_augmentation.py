@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -6,8 +7,8 @@ from sklearn_dsh.deep import _augmentation as augmentation
 WARP = {"degrees": 13, "scale": (0.8, 1.2), "shift": 0.1, "elastic": 0.04}
 
 
-def generator(seed=0):
-    return torch.Generator().manual_seed(seed)
+def draws(n, seed=0, rows=None):
+    return augmentation.Draws(torch.Generator().manual_seed(seed), n, rows)
 
 
 def blob(n=1, channels=1, size=32):
@@ -19,7 +20,7 @@ def blob(n=1, channels=1, size=32):
 def test_no_movement_is_the_identity():
     for seed in range(20):  # until a draw without a flip, which is half of them
         grid = augmentation.random_warp(
-            1, (32, 32), generator(seed), degrees=0, scale=(1, 1), shift=0, elastic=0
+            draws(1, seed), (32, 32), degrees=0, scale=(1, 1), shift=0, elastic=0
         )
         # Aspect is always drawn: only its flip is looked at here.
         moved = augmentation.warp(blob(), grid)
@@ -32,7 +33,7 @@ def test_no_movement_is_the_identity():
 
 
 def test_a_photo_and_its_token_move_together():
-    grid = augmentation.random_warp(3, (32, 32), generator(), **WARP)
+    grid = augmentation.random_warp(draws(3), (32, 32), **WARP)
     both = torch.cat([blob(3, 3), blob(3, 1)], dim=1)
     moved = augmentation.warp(both, grid)
     torch.testing.assert_close(moved[:, 0], moved[:, 3])
@@ -46,7 +47,7 @@ def test_what_comes_from_outside_is_the_fill():
 
 def test_strokes_change_width_but_not_place():
     sketches = blob(60)
-    changed = augmentation.random_strokes(sketches, generator())
+    changed = augmentation.random_strokes(sketches, draws(60))
     ink = changed.sum(dim=(1, 2, 3))
     before = sketches[0].sum()
     assert (ink > before).any()
@@ -58,8 +59,8 @@ def test_strokes_change_width_but_not_place():
 
 
 def test_colours_stay_in_range_and_differ():
-    photos = torch.rand(20, 3, 8, 8, generator=generator()) * 2 - 1
-    changed = augmentation.random_colours(photos, generator())
+    photos = draws(20).uniform(-1, 1, 3, 8, 8)
+    changed = augmentation.random_colours(photos, draws(20))
     assert changed.min() >= -1
     assert changed.max() <= 1
     assert (changed - photos).abs().mean(dim=(1, 2, 3)).min() > 0.01
@@ -68,7 +69,7 @@ def test_colours_stay_in_range_and_differ():
 @pytest.mark.parametrize("probability", [0.0, 1.0])
 def test_erasing_blanks_one_box(probability):
     images = torch.ones(30, 2, 40, 40)
-    boxes = augmentation.random_boxes(30, generator(), probability=probability)
+    boxes = augmentation.random_boxes(draws(30), probability=probability)
     erased = augmentation.erase(images, boxes)
     blanked = (erased == 0).float().mean(dim=(1, 2, 3))
     if probability == 0:
@@ -81,17 +82,17 @@ def test_erasing_blanks_one_box(probability):
 def test_same_generator_same_images():
     results = []
     for _ in range(2):
-        g = generator(5)
-        grid = augmentation.random_warp(4, (32, 32), g, **WARP)
-        images = augmentation.warp(augmentation.random_strokes(blob(4), g), grid)
-        results.append(augmentation.erase(images, augmentation.random_boxes(4, g)))
+        d = draws(4, seed=5)
+        grid = augmentation.random_warp(d, (32, 32), **WARP)
+        images = augmentation.warp(augmentation.random_strokes(blob(4), d), grid)
+        results.append(augmentation.erase(images, augmentation.random_boxes(d)))
     torch.testing.assert_close(*results, rtol=0, atol=0)
 
 
 def test_photos_and_tokens_of_different_sizes_change_alike():
-    g = generator(1)
-    grid = augmentation.random_warp(6, (60, 60), g, **WARP)
-    boxes = augmentation.random_boxes(6, g, probability=1.0)
+    d = draws(6, seed=1)
+    grid = augmentation.random_warp(d, (60, 60), **WARP)
+    boxes = augmentation.random_boxes(d, probability=1.0)
     large = torch.nn.functional.interpolate(blob(6), (60, 60), mode="bilinear")
     small = torch.nn.functional.interpolate(large, (40, 40), mode="area")
     change = [
@@ -100,3 +101,18 @@ def test_photos_and_tokens_of_different_sizes_change_alike():
     ]
     shrunk = torch.nn.functional.interpolate(change[1], (40, 40), mode="area")
     assert (change[0] - shrunk).abs().mean() < 0.1 * (small - shrunk).abs().mean()
+
+
+def test_a_part_of_a_batch_gets_what_it_gets_in_the_whole():
+    def change(images, d):
+        moved = augmentation.warp(
+            augmentation.random_strokes(images, d),
+            augmentation.random_warp(d, images.shape[2:], **WARP),
+        )
+        moved = augmentation.random_colours(moved.expand(-1, 3, -1, -1), d)
+        return augmentation.erase(moved, augmentation.random_boxes(d))
+
+    rows = np.array([4, 1, 5])
+    whole = change(blob(6), draws(6))
+    part = change(blob(6)[rows], draws(6, rows=rows))
+    torch.testing.assert_close(part, whole[rows])

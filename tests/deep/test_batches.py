@@ -4,7 +4,6 @@ import torch
 from PIL import Image
 
 from sklearn_dsh.deep._batches import (
-    BatchSampler,
     ImageSource,
     all_tokens,
     as_tensor,
@@ -77,24 +76,3 @@ def test_wrong_tokens_say_what_was_expected():
 
 def test_blocks_cover_everything_once():
     assert [i for part in blocks(7, 3) for i in range(*part.indices(7))] == list(range(7))
-
-
-def test_balanced_batches_draw_categories_equally_and_rows_in_turn():
-    labels = np.array([0] * 50 + [1] * 3 + [2] * 10)
-    sampler = BatchSampler(labels, 30, np.random.RandomState(0))
-    drawn = np.concatenate([sampler.draw() for _ in range(20)])
-    np.testing.assert_array_equal(np.bincount(labels[drawn]), [200, 200, 200])
-    counts = np.bincount(drawn, minlength=63)
-    for category in range(3):
-        of_category = counts[labels == category]
-        assert of_category.max() - of_category.min() <= 1
-
-
-def test_unbalanced_batches_are_shuffled_epochs():
-    sampler = BatchSampler(np.array([0] * 9 + [1]), 5, np.random.RandomState(0), balanced=False)
-    drawn = np.concatenate([sampler.draw(), sampler.draw()])
-    assert sorted(drawn) == list(range(10))
-
-
-def test_a_batch_larger_than_the_view_repeats_rows():
-    assert len(BatchSampler(np.array([4, 4]), 7, np.random.RandomState(0)).draw()) == 7

@@ -10,6 +10,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn_dsh import DeepSketchHasher, EdgeTokens, SketchImageArray
 from sklearn_dsh.codes import unpack_bits
 from sklearn_dsh.deep import _weights
+from sklearn_dsh.deep._fit import _steps_per_round
 
 QUICK = {"max_iter": 2, "steps_per_iter": 4, "batch_size": 8, "image_size": 32, "random_state": 0}
 
@@ -158,17 +159,17 @@ def test_an_integer_seed_repeats_and_global_state_is_untouched():
 
 def test_alternation_uses_the_networks_outputs(monkeypatch):
     # With a huge gamma, the codes after the second round are the signs of the outputs.
-    from sklearn_dsh.deep import _hasher
+    from sklearn_dsh.deep._alternation import Alternation
 
     seen = []
-    original = _hasher.Alternation.update
+    original = Alternation.update
 
     def update(self, outputs=None):
         value = original(self, outputs)
         seen.append((outputs, self.item_codes()))
         return value
 
-    monkeypatch.setattr(_hasher.Alternation, "update", update)
+    monkeypatch.setattr(Alternation, "update", update)
     DeepSketchHasher(
         8, max_iter=3, steps_per_iter=3, quantization_weight=1e12, min_code_distance=None,
         random_state=0,
@@ -227,22 +228,31 @@ def test_sketch_tokens_may_be_off_a_callable_or_a_transformer():
     assert (outputs["auto"] != outputs["blank"]).any()
 
 
-def test_files_give_the_codes_of_the_arrays_they_hold(tmp_path):
+def save_images(folder, name, images):
+    paths = [str(folder / f"{name}{i}.png") for i in range(len(images))]
+    for path, image in zip(paths, images, strict=True):
+        Image.fromarray(image).save(path)
+    return np.array(paths)
+
+
+@pytest.mark.parametrize("settings", [{}, {"cache_size": 0}, {"cache_size": 0, "n_jobs": 2}])
+def test_files_give_the_codes_of_the_arrays_they_hold(tmp_path, settings):
     sketches, photos, y = IMAGES
-    paths = {}
-    for view, images in (("sketch", sketches), ("image", photos)):
-        paths[view] = []
-        for i, image in enumerate(images):
-            paths[view].append(str(tmp_path / f"{view}{i}.png"))
-            Image.fromarray(image).save(paths[view][-1])
-    from_files = DeepSketchHasher(12, **QUICK).fit(
-        np.array(paths["sketch"]), np.array(paths["image"]), y
-    )
+    paths = [save_images(tmp_path, *view) for view in (("sketch", sketches), ("photo", photos))]
+    from_files = DeepSketchHasher(12, **QUICK, **settings).fit(*paths, y)
     from_arrays = DeepSketchHasher(12, **QUICK).fit(sketches, photos, y)
-    np.testing.assert_array_equal(
-        from_files.transform(np.array(paths["image"]), view="image"),
-        from_arrays.transform(photos, view="image"),
-    )
+    assert from_files.loss_curve_ == from_arrays.loss_curve_
+    for X, files, view in ((sketches, paths[0], "sketch"), (photos, paths[1], "image")):
+        expected = from_arrays.project(X, view=view)
+        np.testing.assert_array_equal(from_files.project(files, view=view), expected)
+
+
+@pytest.mark.parametrize("cache_size", [0, 1024])
+def test_arrays_of_another_size_are_resized_alike_in_memory_or_on_the_way(cache_size):
+    sketches, photos, y = draw_images(size=40)
+    hasher = DeepSketchHasher(12, cache_size=cache_size, **QUICK).fit(sketches, photos, y)
+    expected = DeepSketchHasher(12, **QUICK).fit(sketches, photos, y)
+    assert hasher.loss_curve_ == expected.loss_curve_
 
 
 def test_memory_mapped_images_give_the_codes_of_the_arrays(tmp_path):
@@ -254,21 +264,16 @@ def test_memory_mapped_images_give_the_codes_of_the_arrays(tmp_path):
     np.testing.assert_array_equal(hasher.transform(mapped, view="image"), expected)
 
 
-def test_a_damaged_file_is_found_before_training(tmp_path, monkeypatch):
+@pytest.mark.parametrize("cache_size", [0, 1024])
+def test_a_damaged_file_is_found_before_training(tmp_path, monkeypatch, cache_size):
     sketches, photos, y = IMAGES
-    paths = []
-    for i, sketch in enumerate(sketches):
-        paths.append(str(tmp_path / f"{i}.png"))
-        Image.fromarray(sketch).save(paths[-1])
+    paths = save_images(tmp_path, "", sketches)
     with open(paths[7], "r+b") as file:
         file.truncate(60)
-    photo_paths = []
-    for i, photo in enumerate(photos):
-        photo_paths.append(str(tmp_path / f"photo{i}.png"))
-        Image.fromarray(photo).save(photo_paths[-1])
-    monkeypatch.setattr("sklearn_dsh.deep._hasher.build_network", None)  # never reached
+    photo_paths = save_images(tmp_path, "photo", photos)
+    monkeypatch.setattr("sklearn_dsh.deep._fit.build_network", None)  # never reached
     with pytest.raises(ValueError, match=r"7\.png"):
-        DeepSketchHasher(12, **QUICK).fit(np.array(paths), np.array(photo_paths), y)
+        DeepSketchHasher(12, cache_size=cache_size, **QUICK).fit(paths, photo_paths, y)
 
 
 def test_a_fit_that_fails_leaves_the_hasher_as_it_was():
@@ -331,7 +336,7 @@ def test_progress_is_shown_only_when_asked(capsys):
 )
 def test_training_length_has_a_floor_and_a_cap(n, size, kind, expected):
     hasher = DeepSketchHasher(batch_size=size)
-    steps = hasher._steps_per_round({"sketch": kind}, {"sketch": np.zeros(n)})
+    steps = _steps_per_round(hasher, {"sketch": kind}, {"sketch": np.zeros(n)})
     assert expected <= steps * hasher.max_iter < expected + hasher.max_iter
 
 

@@ -5,10 +5,11 @@ import pytest
 import torch
 from tqdm import tqdm
 
-from sklearn_dsh.deep import _training
 from sklearn_dsh.deep._batches import FeatureSource, ImageSource
 from sklearn_dsh.deep._networks import build_network
+from sklearn_dsh.deep._processes import Processes
 from sklearn_dsh.deep._training import NetworkTrainer, compute_outputs, standardise
+from sklearn_dsh.deep._training_set import TrainingSet
 
 CPU = torch.device("cpu")
 SETTINGS = {
@@ -19,6 +20,11 @@ SETTINGS = {
     "augment": True,
     "class_balanced": True,
     "auxiliary_weight": 0.3,
+    "schedule": "cosine",
+    "max_grad_norm": None,
+    "precision": "float32",
+    "compile": False,
+    "n_jobs": None,
 }
 LABELS = {"sketch": np.arange(12) % 3, "image": np.arange(15) % 3}
 CODES = np.random.RandomState(0).choice(np.array([-1, 1], dtype=np.int8), (3, 8))
@@ -47,8 +53,8 @@ def make_trainer(*, images=False, n_steps=40, **changes):
     standardise(network, sources)
     settings = SimpleNamespace(**(SETTINGS | changes))
     return NetworkTrainer(
-        network, sources, tokens, LABELS, n_steps, CPU, np.random.RandomState(0),
-        torch.Generator().manual_seed(0), settings,
+        network, TrainingSet(sources, LABELS, tokens), n_steps, CPU, np.random.RandomState(0),
+        torch.Generator().manual_seed(0), settings, Processes(CPU),
     )  # fmt: skip
 
 
@@ -61,7 +67,7 @@ def run(trainer, n_steps):
 def test_features_are_standardised():
     trainer = make_trainer()
     for trunk, view in ((trainer.network.c2, "sketch"), (trainer.network.c1, "image")):
-        rows = torch.from_numpy(trainer.sources[view][:])
+        rows = torch.from_numpy(trainer.data.sources[view][:])
         scaled = ((rows - trunk.mean) / trunk.scale).numpy()
         np.testing.assert_allclose(scaled.mean(axis=0), 0, atol=1e-9)
         np.testing.assert_allclose(scaled.std(axis=0), 1, atol=1e-9)
@@ -88,38 +94,20 @@ def test_the_rate_warms_up_and_falls_to_zero_over_all_rounds():
     trainer = make_trainer(n_steps=40)
     rates = []
     for _ in range(4):
-        rates.append(trainer.optimizer.param_groups[0]["lr"])
+        rates.append(trainer.optimizer.adamw.param_groups[0]["lr"])
         run(trainer, 10)
-    rates.append(trainer.optimizer.param_groups[0]["lr"])
+    rates.append(trainer.optimizer.adamw.param_groups[0]["lr"])
     assert rates[0] < rates[1]
     assert rates[1] > rates[2] > rates[3] > rates[4]
     assert rates[4] == pytest.approx(0, abs=1e-12)
 
 
 def test_biases_and_norms_are_not_decayed():
-    decayed, free = make_trainer(weight_decay=0.1).optimizer.param_groups
+    decayed, free = make_trainer(weight_decay=0.1).optimizer.adamw.param_groups
     assert decayed["weight_decay"] == 0.1
     assert free["weight_decay"] == 0
     assert all(p.ndim > 1 for p in decayed["params"])
     assert all(p.ndim <= 1 for p in free["params"])
-
-
-def test_mixup_is_for_photos_and_ends_before_the_last_steps(monkeypatch):
-    monkeypatch.setattr(_training, "MIXUP_PROBABILITY", 1.0)
-    trainer = make_trainer(n_steps=20)
-    seen = []
-    original = _training.Targets
-
-    def targets(codes, labels, weight, partner):
-        seen.append(weight is not None)
-        return original(codes, labels, weight, partner)
-
-    monkeypatch.setattr(_training, "Targets", targets)
-    run(trainer, 20)
-    sketches, photos = seen[::2], seen[1::2]
-    assert not any(sketches)
-    assert all(photos[:18])
-    assert not any(photos[18:])
 
 
 @pytest.mark.parametrize("auxiliary_weight", [0.0, 0.3])
@@ -136,7 +124,7 @@ def test_images_train_every_part_of_the_networks(auxiliary_weight):
 def test_outputs_use_the_cached_tokens_of_each_photo():
     trainer = make_trainer(images=True)
     outputs = trainer.outputs()["image"]
-    source, tokens = trainer.sources["image"], trainer.tokens
+    source, tokens = trainer.data.sources["image"], trainer.data.tokens
 
     def shifted(rows, photos):
         return np.roll(tokens, 1, axis=0)[rows]

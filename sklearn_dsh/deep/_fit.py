@@ -1,0 +1,196 @@
+"""All of a fit of DeepSketchHasher: from validated views to the arrays that the estimator keeps."""
+
+import math
+from contextlib import nullcontext
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+from tqdm import tqdm
+
+from ..preprocessing import EdgeTokens
+from ._alternation import Alternation
+from ._batches import kind_of
+from ._caffe_weights import caffenet_weights
+from ._checkpoint import Checkpoint, fingerprint
+from ._class_vectors import match_class_vectors
+from ._networks import build_network, describe_network
+from ._processes import Processes, local_device
+from ._rounds import alternate
+from ._training import NetworkTrainer, standardise
+from ._training_set import make_training_set, split_rows, take_rows
+from ._weights import from_arrays, resolve_device, seeded, thread_limit
+
+# Gradient steps of a fit with steps_per_iter="auto": epochs of the larger view, within bounds.
+AUTO_EPOCHS = {"images": 30, "features": 40}
+AUTO_STEPS = (300, 3000)
+
+
+def resolve_tokens(hasher, network_settings):
+    """What makes the tokens of photos; None if the networks read none."""
+    if not network_settings["uses_tokens"]:
+        return None
+    return EdgeTokens() if isinstance(hasher.sketch_tokens, str) else hasher.sketch_tokens
+
+
+def fit_networks(hasher, data, *, start=None, one_round=False):
+    """Learn codes and networks.
+
+    Parameters
+    ----------
+    hasher : DeepSketchHasher
+        Its parameters and ``classes_`` are read; nothing is set.
+    data : ViewData
+    start : dict or None
+        Fitted attributes of an earlier fit to go on from.
+    one_round : bool
+        Not ``max_iter`` rounds, and without a checkpoint.
+
+    Returns
+    -------
+    fitted : dict name -> value
+        The fitted attributes that the alternation gives.
+    """
+    if hasher.n_iter_no_change is not None and hasher.validation_fraction is None:
+        raise ValueError(
+            f"n_iter_no_change={hasher.n_iter_no_change} watches the validation score: set "
+            "validation_fraction too."
+        )
+    device = local_device(resolve_device(hasher.device))
+    processes = Processes(device)
+    phi = match_class_vectors(hasher.class_vectors, hasher.classes_)
+    random_state = processes.broadcast(check_random_state(hasher.random_state))
+    seed = int(random_state.randint(2**31 - 1))
+    views = {view: getattr(data, view) for view in data.views}
+    labels = {view: getattr(data, f"y_{view}") for view in data.views}
+    kinds = {view: kind_of(X) for view, X in views.items()}
+    network_settings = describe_network(hasher, views, kinds)
+    tokens = resolve_tokens(hasher, network_settings)
+    c1_weights = None if hasher.c1_weights is None else caffenet_weights(hasher.c1_weights)
+    if start is not None:
+        _check_same_networks(start, network_settings, hasher.classes_)
+    checkpoint = None
+    if hasher.checkpoint_dir is not None and not one_round:
+        checkpoint = Checkpoint(hasher.checkpoint_dir, fingerprint(hasher, views, labels, start))
+        processes.first(checkpoint.load)  # one that cannot be used is found before any work
+
+    def training_set(rows=None):
+        part = (views, labels) if rows is None else take_rows(views, labels, rows)
+        return make_training_set(
+            *part, network_settings, tokens, cache_size=hasher.cache_size, n_jobs=hasher.n_jobs
+        )
+
+    held_out = None
+    if hasher.validation_fraction is None:
+        training = training_set()
+    else:
+        rows, held_out_rows = split_rows(data, hasher.validation_fraction, random_state)
+        training, held_out = training_set(rows), training_set(held_out_rows)
+
+    alternation = Alternation(
+        training.labels,
+        len(hasher.classes_),
+        hasher.n_bits,
+        phi,
+        random_state,
+        init_codes=hasher.init_codes,
+        min_distance=hasher.min_code_distance,
+        similarity=hasher.similarity,
+        semantic_weight=hasher.semantic_weight,
+        quantization_weight=hasher.quantization_weight,
+        category_codes=None if start is None else _signs(start["category_codes_"]),
+    )
+    steps = _steps_per_round(hasher, kinds, training.labels)
+    n_rounds = 1 if one_round else hasher.max_iter
+    # Threads that wait for each other cost more than the small products of feature vectors.
+    threads = nullcontext() if "images" in kinds.values() else thread_limit(1)
+    progress = tqdm(
+        total=steps * n_rounds,
+        desc=type(hasher).__name__,
+        disable=not hasher.verbose or processes.rank > 0,
+        unit="step",
+    )
+    with threads, seeded(seed, device), progress:
+        network = build_network(network_settings).to(device)
+        if start is not None:
+            from_arrays(network, start["weights_"], assign=False)
+        else:
+            standardise(network, training.sources)
+            if c1_weights is not None:
+                from_arrays(network.c1, c1_weights, assign=False)
+        trainer = NetworkTrainer(
+            network,
+            training,
+            steps * n_rounds,
+            device,
+            random_state,
+            torch.Generator().manual_seed(seed),
+            hasher,
+            processes,
+        )
+        history, found = alternate(
+            trainer,
+            alternation,
+            hasher,
+            n_rounds=n_rounds,
+            steps=steps,
+            trained=start is not None,
+            held_out=held_out,
+            checkpoint=checkpoint,
+            progress=progress,
+        )
+    if checkpoint is not None:
+        processes.first(checkpoint.remove)
+    before = start or {}
+    return {
+        "network_settings_": network_settings,
+        "sketch_tokens_": tokens,
+        "loss_curve_": before.get("loss_curve_", []) + history.loss_curve,
+        "objective_curve_": before.get("objective_curve_", []) + history.objective_curve,
+        "validation_scores_": before.get("validation_scores_", []) + history.validation_scores,
+        "n_iter_": before.get("n_iter_", 0) + history.n_rounds,
+        "basis_": found.basis,
+        "category_codes_": {
+            view: (found.majority[view].T > 0).astype(np.uint8) for view in data.views
+        },
+        "weights_": found.weights,
+    }
+
+
+def _signs(category_codes):
+    """0 and 1 (n_classes, n_bits) -> -1 and +1 (n_bits, n_classes), by view."""
+    return {
+        view: np.ascontiguousarray(2 * codes.T.astype(np.int8) - 1)
+        for view, codes in category_codes.items()
+    }
+
+
+def _check_same_networks(start, network_settings, classes):
+    if "category_codes_" not in start:
+        raise ValueError(
+            "This hasher holds the weights of a file and no category codes: it cannot be trained "
+            "further. Fit with warm_start=False, or use c1_weights for a start."
+        )
+    if not np.array_equal(start["classes_"], classes):
+        raise ValueError(
+            f"The categories are {classes.tolist()}, but the networks were trained on "
+            f"{start['classes_'].tolist()}. Going on needs the same ones; fit with "
+            "warm_start=False for others."
+        )
+    held = start["network_settings_"]
+    differ = [name for name, value in network_settings.items() if held.get(name) != value]
+    if differ:
+        raise ValueError(
+            "Training cannot go on with other networks: "
+            + "; ".join(f"{n} was {held.get(n)!r}, now {network_settings[n]!r}" for n in differ)
+            + ". Fit with warm_start=False."
+        )
+
+
+def _steps_per_round(hasher, kinds, labels):
+    if hasher.steps_per_iter != "auto":
+        return hasher.steps_per_iter
+    kind = "images" if "images" in kinds.values() else "features"
+    epoch = math.ceil(max(len(y) for y in labels.values()) / hasher.batch_size)
+    low, high = AUTO_STEPS
+    return math.ceil(min(max(AUTO_EPOCHS[kind] * epoch, low), high) / hasher.max_iter)

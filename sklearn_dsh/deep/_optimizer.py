@@ -1,0 +1,86 @@
+"""AdamW, its learning-rate schedules, precision and clipping: one gradient step."""
+
+import math
+
+import torch
+
+WARM_UP = 0.05  # of all steps
+SCHEDULES = {
+    "cosine": lambda part: 0.5 * (1 + math.cos(math.pi * part)),
+    "linear": lambda part: 1 - part,
+    "constant": lambda part: 1.0,
+}
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def resolve_precision(precision, device):
+    """ "auto" -> bfloat16 on a GPU that has it, else float32."""
+    if precision == "auto":
+        has_bfloat16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        precision = "bfloat16" if has_bfloat16 else "float32"
+    return PRECISIONS[precision]
+
+
+class Optimizer:
+    """Takes the gradient steps of a fit.
+
+    Parameters
+    ----------
+    parameters : list of torch.nn.Parameter
+    n_steps : int
+        Over all rounds; the schedule spans them after a warm-up.
+    device : torch.device
+    settings : object
+        With learning_rate, weight_decay, schedule, max_grad_norm and precision, as in
+        DeepSketchHasher.
+    """
+
+    def __init__(self, parameters, n_steps, device, settings):
+        self.parameters, self.n_steps, self.device = parameters, n_steps, device
+        self.max_grad_norm = settings.max_grad_norm
+        self.dtype = resolve_precision(settings.precision, device)
+        self._shape = SCHEDULES[settings.schedule]
+        groups = [
+            {
+                "params": [p for p in parameters if p.ndim > 1],
+                "weight_decay": settings.weight_decay,
+            },
+            # Biases and batch norm are not decayed.
+            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        self.adamw = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(self.adamw, self._rate)
+        # float16 would round small gradients to zero.
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype == torch.float16)
+
+    def _rate(self, step):
+        warm_up = (step + 1) / (WARM_UP * self.n_steps + 1)
+        return min(warm_up, self._shape(step / self.n_steps))
+
+    def autocast(self):
+        """The context in which the networks run; losses are computed outside, in float32."""
+        enabled = self.dtype != torch.float32
+        return torch.autocast(self.device.type, self.dtype, enabled=enabled)
+
+    def step(self, loss):
+        """Follow the gradient of ``loss``."""
+        self.adamw.zero_grad(set_to_none=True)
+        self.scaler.scale(loss).backward()
+        if self.max_grad_norm is not None:
+            self.scaler.unscale_(self.adamw)
+            torch.nn.utils.clip_grad_norm_(self.parameters, self.max_grad_norm)
+        self.scaler.step(self.adamw)
+        self.scaler.update()
+        self.schedule.step()
+
+    def state_dict(self):
+        return {
+            "adamw": self.adamw.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "scaler": self.scaler.state_dict(),
+        }
+
+    def load_state_dict(self, state):
+        self.adamw.load_state_dict(state["adamw"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.scaler.load_state_dict(state["scaler"])

@@ -1,0 +1,90 @@
+"""Reading ahead: files are decoded by worker processes while the networks are busy."""
+
+import multiprocessing
+import tempfile
+
+import numpy as np
+import torch
+from joblib import effective_n_jobs
+from torch.utils.data import DataLoader, Dataset
+
+AHEAD = 4  # batches a worker prepares in advance
+
+
+class _Requests(Dataset):
+    def __init__(self, sources, requests):
+        self.sources, self.requests = sources, requests
+
+    def __len__(self):
+        return len(self.requests)
+
+    def __getitem__(self, i):
+        return {view: self.sources[view][rows] for view, rows in self.requests[i].items()}
+
+
+def _as_it_is(batch):
+    return batch
+
+
+def read_ahead(sources, requests, n_jobs=None):
+    """Rows of several views, a batch at a time.
+
+    Parameters
+    ----------
+    sources : dict view -> ImageSource or FeatureSource
+    requests : list of dict view -> rows (int array or slice)
+    n_jobs : int or None
+        Worker processes, if there are files to decode and more than one batch; as in joblib,
+        None is 1 and -1 every core.
+
+    Yields
+    ------
+    batch : dict view -> array
+        One a request, in their order.
+    """
+    decodes = any(getattr(source, "reads_files", False) for source in sources.values())
+    # A daemon, as some pools' workers are, may not have children.
+    if not decodes or len(requests) < 2 or multiprocessing.current_process().daemon:
+        all_requests = _Requests(sources, requests)
+        yield from (all_requests[i] for i in range(len(requests)))
+        return
+    yield from DataLoader(
+        _Requests(sources, requests),
+        batch_size=None,
+        num_workers=effective_n_jobs(n_jobs),
+        prefetch_factor=AHEAD,
+        collate_fn=_as_it_is,
+        generator=torch.Generator(),  # the default one decides the training
+    )
+
+
+class ByteFile:
+    """Rows of bytes in a temporary file, read row by row: no memory, whatever their number.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        (n_rows, ...)
+    """
+
+    def __init__(self, shape):
+        self.shape, self.dtype = shape, np.dtype(np.uint8)
+        self._row = int(np.prod(shape[1:]))
+        self._file = tempfile.TemporaryFile(prefix="sklearn_dsh_")  # noqa: SIM115
+        self._file.truncate(shape[0] * self._row)
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __setitem__(self, rows, values):
+        self._file.seek(rows.indices(len(self))[0] * self._row)
+        self._file.write(np.ascontiguousarray(values, dtype=np.uint8))
+
+    def __getitem__(self, rows):
+        numbers = np.arange(len(self))[rows] if isinstance(rows, slice) else rows
+        out = np.empty((len(numbers), *self.shape[1:]), dtype=np.uint8)
+        for row, number in zip(out.reshape(len(numbers), self._row), numbers, strict=True):
+            self._file.seek(int(number) * self._row)
+            if self._file.readinto(row) != self._row:
+                raise OSError(f"The temporary file of {self.shape} bytes was cut off.")
+        return out

@@ -1,0 +1,131 @@
+"""What the networks are trained on, and what of it is held out for validation."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+from ..codes import pack_bits
+from ..views import RowSubset, SketchImageArray
+from ._batches import all_tokens, make_source, read_blocks
+
+MEGABYTE = 1 << 20
+
+
+@dataclass
+class TrainingSet:
+    """Items of one or both views.
+
+    Attributes
+    ----------
+    sources : dict view -> ImageSource or FeatureSource
+    labels : dict view -> int array (n_view,)
+    tokens : uint8 array or ByteFile (n_images, size, size) of the size of sketches, or None
+    pixels : dict or None
+        See `_pixels`.
+    """
+
+    sources: dict
+    labels: dict
+    tokens: Any = None
+    pixels: dict | None = None
+
+
+def make_training_set(views, labels, network_settings, sketch_tokens, *, cache_size, n_jobs):
+    """Sources at the networks' size and tokens.
+
+    All is held in memory if that takes at most ``cache_size`` megabytes. Otherwise files are
+    decoded when they are needed, after each was decoded once, so that a damaged one is found
+    before any training, and tokens are kept in a temporary file.
+    """
+    sizes = network_settings["sizes"]
+    sources = {view: make_source(X, view, sizes[view]) for view, X in views.items()}
+    has_tokens = sketch_tokens is not None and "image" in sources
+    n_bytes = sum(source.n_bytes_at_size for source in sources.values())
+    if has_tokens:
+        n_bytes += len(sources["image"]) * sizes["sketch"] ** 2
+    in_memory = n_bytes <= cache_size * MEGABYTE
+    if in_memory:
+        sources = {view: source.at_size(n_jobs) for view, source in sources.items()}
+    tokens = None
+    if has_tokens:
+        tokens = all_tokens(
+            sketch_tokens, sources["image"], sizes["sketch"], in_memory=in_memory, n_jobs=n_jobs
+        )
+    for view, source in sources.items():
+        if source.reads_files and not (has_tokens and view == "image"):
+            for _ in read_blocks(source, n_jobs):
+                pass
+    return TrainingSet(sources, labels, tokens, network_settings["pixels"])
+
+
+def split_rows(data, validation, random_state):
+    """Rows of each view to train on and to hold out.
+
+    Parameters
+    ----------
+    data : ViewData
+    validation : float or splitter
+        Part of every category of each view; or an object with ``split(X, y)`` for a
+        SketchImageArray, whose first split is taken.
+    random_state : numpy.random.RandomState
+
+    Returns
+    -------
+    train, held_out : dict view -> int array
+    """
+    labels = {"sketch": data.y_sketch, "image": data.y_image}
+    labels = {view: labels[view] for view in data.views}
+    if not hasattr(validation, "split"):
+        seed = int(random_state.randint(2**31 - 1))
+        pairs = {}
+        for view, y in labels.items():
+            try:
+                pairs[view] = train_test_split(
+                    np.arange(len(y)), test_size=validation, stratify=y, random_state=seed
+                )
+            except ValueError as error:
+                raise ValueError(
+                    f"validation_fraction={validation} cannot be held out of the {len(y)} items of "
+                    f"the {view} view: {error}"
+                ) from error
+        return tuple({view: np.sort(pair[i]) for view, pair in pairs.items()} for i in (0, 1))
+    container = data.container
+    if container is None:
+        container = SketchImageArray(data.sketch, data.image)
+    y = np.empty(len(container), dtype=np.intp)
+    place = np.empty(len(container), dtype=np.intp)
+    for view, mask in (("sketch", container.is_sketch), ("image", ~container.is_sketch)):
+        if view in labels:
+            y[mask], place[mask] = labels[view], np.arange(mask.sum())
+    train, held_out = next(iter(validation.split(container, y)))
+    parts = []
+    for name, rows in (("training", train), ("held-out", held_out)):
+        masks = {"sketch": container.is_sketch[rows], "image": ~container.is_sketch[rows]}
+        part = {view: place[np.asarray(rows)[masks[view]]] for view in labels}
+        missing = [view for view, found in part.items() if not len(found)]
+        if missing:
+            raise ValueError(
+                f"{validation!r} left no rows of the {missing[0]} view in the {name} part: use "
+                "StratifiedViewKFold or SketchKFold."
+            )
+        parts.append(part)
+    return tuple(parts)
+
+
+def take_rows(views, labels, rows):
+    """Some rows of each view: images stay where they are."""
+    taken = {view: RowSubset(X, rows[view]) for view, X in views.items()}
+    return taken, {view: y[rows[view]] for view, y in labels.items()}
+
+
+def score_outputs(outputs, labels):
+    """Mean average precision of networks' outputs: sketches query photos, one view itself."""
+    from ..metrics import score_codes  # numba is loaded only where something is searched
+
+    views = tuple(outputs)
+    codes = np.concatenate([pack_bits(outputs[view] >= 0) for view in views])
+    y = np.concatenate([labels[view] for view in views])
+    is_sketch = np.arange(len(y)) < len(labels["sketch"]) if len(views) == 2 else None
+    return float(score_codes(codes, y, is_sketch=is_sketch))

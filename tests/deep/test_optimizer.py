@@ -1,0 +1,79 @@
+from copy import deepcopy
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from sklearn_dsh.deep._optimizer import PRECISIONS, SCHEDULES, Optimizer, resolve_precision
+
+CPU = torch.device("cpu")
+
+
+def make_optimizer(parameters, n_steps=40, **changes):
+    settings = {
+        "learning_rate": 0.1,
+        "weight_decay": 0.0,
+        "schedule": "cosine",
+        "max_grad_norm": None,
+        "precision": "float32",
+    } | changes
+    return Optimizer(parameters, n_steps, CPU, SimpleNamespace(**settings))
+
+
+def parameter(*values):
+    return torch.nn.Parameter(torch.tensor(values))
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_rates_warm_up_and_then_follow_the_schedule(schedule):
+    p = parameter(1.0)
+    optimizer = make_optimizer([p], schedule=schedule)
+    rates = []
+    for _ in range(40):
+        rates.append(optimizer.adamw.param_groups[0]["lr"])
+        optimizer.step((p**2).sum())
+    last = optimizer.adamw.param_groups[0]["lr"]
+    assert rates[0] == pytest.approx(0.1 / 3)
+    expected = {"cosine": 0.05, "linear": 0.05, "constant": 0.1}[schedule]
+    assert rates[20] == pytest.approx(expected)
+    assert last == pytest.approx(0.1 if schedule == "constant" else 0, abs=1e-12)
+
+
+def test_gradients_are_scaled_down_to_the_largest_norm():
+    p = parameter(3.0, 4.0)
+    optimizer = make_optimizer([p], max_grad_norm=0.5)
+    optimizer.step((p**2).sum() / 2)  # the gradient is p, of norm 5
+    np.testing.assert_allclose(p.grad.numpy(), [0.3, 0.4], rtol=1e-5)
+    optimizer = make_optimizer([p], max_grad_norm=100.0)
+    value = p.detach().clone()
+    optimizer.step((p**2).sum() / 2)
+    np.testing.assert_allclose(p.grad.numpy(), value.numpy())
+
+
+def test_a_restored_optimizer_takes_the_same_steps():
+    start = parameter(1.0, -2.0)
+    optimizer = make_optimizer([start])
+    for _ in range(5):
+        optimizer.step((start**4).sum())
+    state, twin = deepcopy(optimizer.state_dict()), torch.nn.Parameter(start.detach().clone())
+    other = make_optimizer([twin])
+    other.load_state_dict(state)
+    for p, o in ((start, optimizer), (twin, other)):
+        for _ in range(5):
+            o.step((p**4).sum())
+    torch.testing.assert_close(twin, start, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("precision", PRECISIONS)
+def test_networks_run_in_the_precision_asked_for(precision):
+    layer = torch.nn.Linear(4, 4)
+    optimizer = make_optimizer(list(layer.parameters()), precision=precision)
+    with optimizer.autocast():
+        assert layer(torch.ones(2, 4)).dtype == PRECISIONS[precision]
+    assert layer.weight.dtype == torch.float32
+    assert optimizer.scaler.is_enabled() == (precision == "float16")
+
+
+def test_auto_is_float32_on_a_cpu():
+    assert resolve_precision("auto", CPU) == torch.float32

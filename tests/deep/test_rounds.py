@@ -1,0 +1,279 @@
+"""Validation, early stopping, going on, and checkpoints, through the estimator."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import torch
+from sklearn.model_selection import PredefinedSplit
+
+from sklearn_dsh import DeepSketchHasher, SketchKFold, StratifiedViewKFold, stack_views
+from sklearn_dsh.deep import _rounds
+from sklearn_dsh.deep._checkpoint import FILE_NAME
+from sklearn_dsh.deep._training import NetworkTrainer
+
+QUICK = {"max_iter": 3, "steps_per_iter": 5, "batch_size": 8, "random_state": 0}
+
+
+def blobs(n_sk=60, n_img=90, c=3, seed=0):
+    rng = np.random.default_rng(seed)
+    y_sk, y_img = np.arange(n_sk) % c, np.arange(n_img) % c
+    X_sk = 2.5 * rng.standard_normal((c, 6))[y_sk] + rng.standard_normal((n_sk, 6))
+    X_img = 2.5 * rng.standard_normal((c, 9))[y_img] + rng.standard_normal((n_img, 9))
+    return X_sk, X_img, (y_sk, y_img)
+
+
+DATA = blobs()
+
+
+def same(a, b):
+    for name, value in a.weights_.items():
+        np.testing.assert_array_equal(value, b.weights_[name], err_msg=name)
+    for view, codes in a.category_codes_.items():
+        np.testing.assert_array_equal(codes, b.category_codes_[view])
+    assert a.loss_curve_ == b.loss_curve_
+    assert a.objective_curve_ == b.objective_curve_
+    assert a.validation_scores_ == b.validation_scores_
+
+
+class TestValidation:
+    def test_the_score_is_that_of_what_was_held_out(self):
+        X_sk, X_img, (y_sk, y_img) = DATA
+        X, y = stack_views(X_sk, X_img, (y_sk, y_img))
+        split = StratifiedViewKFold(5)
+        hasher = DeepSketchHasher(8, validation_fraction=split, **QUICK | {"max_iter": 1})
+        hasher.fit(X, y)
+        _, held_out = next(split.split(X, y))
+        expected = hasher.score(X[held_out], y[held_out])
+        assert hasher.validation_scores_ == [pytest.approx(expected, abs=1e-12)]
+
+    def test_held_out_rows_are_not_trained_on(self):
+        X_sk, X_img, (y_sk, y_img) = DATA
+        X, y = stack_views(X_sk, X_img, (y_sk, y_img))
+        train, held_out = next(StratifiedViewKFold(5).split(X, y))
+        fold = np.full(len(y), -1)
+        fold[held_out] = 0
+        hasher = DeepSketchHasher(8, validation_fraction=PredefinedSplit(fold), **QUICK)
+        alone = DeepSketchHasher(8, **QUICK).fit(X[train], y[train])
+        hasher.fit(X, y)
+        assert hasher.loss_curve_ == alone.loss_curve_
+
+    def test_a_part_of_every_category_of_both_views(self, monkeypatch):
+        seen = []
+
+        def score(outputs, labels):
+            seen.append({view: np.bincount(y).tolist() for view, y in labels.items()})
+            return 0.5
+
+        monkeypatch.setattr(_rounds, "score_outputs", score)
+        DeepSketchHasher(8, validation_fraction=0.2, **QUICK).fit(*DATA)
+        assert seen == [{"sketch": [4, 4, 4], "image": [6, 6, 6]}] * 3
+
+    def test_photos_may_be_trained_on_as_in_the_papers_protocol(self):
+        hasher = DeepSketchHasher(8, validation_fraction=SketchKFold(5), **QUICK).fit(*DATA)
+        assert len(hasher.validation_scores_) == 3
+
+    def test_one_view(self):
+        X, _, (y, _) = DATA
+        hasher = DeepSketchHasher(8, validation_fraction=0.2, **QUICK).fit(X, y)
+        assert len(hasher.validation_scores_) == 3
+        assert all(0 <= score <= 1 for score in hasher.validation_scores_)
+
+    @pytest.mark.parametrize("scores", [[0.5, 0.9, 0.7], [0.5, np.nan, 0.3], [0.1, 0.2, 0.2]])
+    def test_the_best_round_is_kept(self, monkeypatch, scores):
+        given = iter(scores)
+        monkeypatch.setattr(_rounds, "score_outputs", lambda *_: next(given))
+        kept = DeepSketchHasher(8, validation_fraction=0.2, **QUICK).fit(*DATA)
+        best = 1 + int(np.nanargmax(scores))
+        assert kept.validation_scores_ == pytest.approx(scores, nan_ok=True)
+        assert kept.n_iter_ == 3
+
+        given = iter(scores)
+        real = _rounds.alternate
+        rounds = {"n_rounds": best}  # of the same schedule
+        monkeypatch.setattr(
+            "sklearn_dsh.deep._fit.alternate", lambda *a, **k: real(*a, **(k | rounds))
+        )
+        stopped = DeepSketchHasher(8, validation_fraction=0.2, **QUICK).fit(*DATA)
+        assert stopped.n_iter_ == best
+        for name, value in stopped.weights_.items():
+            np.testing.assert_array_equal(value, kept.weights_[name])
+
+    def test_early_stopping(self, monkeypatch):
+        scores = iter([0.5, 0.6, 0.55, 0.6, 0.9])
+        monkeypatch.setattr(_rounds, "score_outputs", lambda *_: next(scores))
+        settings = QUICK | {"max_iter": 5}
+        hasher = DeepSketchHasher(8, validation_fraction=0.2, n_iter_no_change=2, **settings)
+        hasher.fit(*DATA)
+        assert hasher.n_iter_ == 4
+        assert len(hasher.loss_curve_) == 20
+
+    def test_patience_without_validation(self):
+        with pytest.raises(ValueError, match="set validation_fraction"):
+            DeepSketchHasher(8, n_iter_no_change=2).fit(*DATA)
+
+    def test_a_category_too_small_to_split(self):
+        X_sk, X_img, (y_sk, y_img) = DATA
+        y_sk = np.r_[3, y_sk[1:]]
+        with pytest.raises(ValueError, match=r"validation_fraction=0\.2 .* sketch view"):
+            DeepSketchHasher(8, validation_fraction=0.2).fit(X_sk, X_img, (y_sk, y_img))
+
+    def test_a_split_without_a_view(self):
+        X, y = stack_views(*DATA)
+        only_photos = PredefinedSplit(np.where(X.is_sketch, -1, 0))
+        with pytest.raises(ValueError, match="image view in the training part"):
+            DeepSketchHasher(8, validation_fraction=only_photos).fit(X, y)
+
+
+class TestGoingOn:
+    def test_warm_start_goes_on_from_networks_and_codes(self):
+        hasher = DeepSketchHasher(16, warm_start=True, **QUICK).fit(*DATA)
+        first, losses = hasher.weights_, list(hasher.loss_curve_)
+        hasher.set_params(learning_rate=1e-9).fit(*DATA)
+        assert hasher.n_iter_ == 6
+        assert hasher.loss_curve_[:15] == losses
+        assert len(hasher.loss_curve_) == 30
+        for name, value in hasher.weights_.items():
+            if "running" not in name and "num_batches" not in name:
+                np.testing.assert_allclose(value, first[name], atol=1e-5)
+
+    def test_without_warm_start_a_fit_starts_anew(self):
+        hasher = DeepSketchHasher(16, **QUICK)
+        same(DeepSketchHasher(16, **QUICK).fit(*DATA), hasher.fit(*DATA).fit(*DATA))
+
+    def test_partial_fit_is_one_more_round(self):
+        hasher = DeepSketchHasher(16, **QUICK)
+        assert hasher.partial_fit(*DATA) is hasher
+        assert hasher.n_iter_ == 1
+        for _ in range(11):
+            hasher.partial_fit(*DATA)
+        assert hasher.n_iter_ == 12
+        assert len(hasher.loss_curve_) == 12 * 5
+        assert np.mean(hasher.loss_curve_[-5:]) < 0.5 * np.mean(hasher.loss_curve_[:5])
+        assert hasher.score(*DATA) > 0.99
+
+    def test_partial_fit_takes_other_items(self):
+        hasher = DeepSketchHasher(16, **QUICK).fit(*DATA)
+        hasher.partial_fit(*blobs(n_sk=30, n_img=24, seed=0))
+        assert hasher.n_iter_ == 4
+
+    def test_other_categories_are_refused_and_change_nothing(self):
+        hasher = DeepSketchHasher(16, **QUICK).fit(*DATA)
+        before = dict(vars(hasher))
+        with pytest.raises(ValueError, match=r"categories are \[0, 1, 2, 3\]"):
+            hasher.partial_fit(*blobs(c=4))
+        assert vars(hasher) == before
+
+    def test_other_networks_are_refused(self):
+        hasher = DeepSketchHasher(16, warm_start=True, **QUICK).fit(*DATA)
+        with pytest.raises(ValueError, match="n_bits was 16, now 24"):
+            hasher.set_params(n_bits=24).fit(*DATA)
+
+    def test_the_other_view_is_refused(self):
+        hasher = DeepSketchHasher(16, **QUICK).fit(*DATA)
+        with pytest.raises(ValueError, match="going on needs the same"):
+            hasher.partial_fit(DATA[0], DATA[2][0])
+
+
+SCRIPT = """
+import sys
+sys.path[:0] = [sys.argv[2]]
+import numpy as np
+from test_rounds import DATA, KILLED
+from sklearn_dsh import DeepSketchHasher
+folder = sys.argv[1] if sys.argv[1] != "none" else None
+hasher = DeepSketchHasher(checkpoint_dir=folder, **KILLED).fit(*DATA)
+print(hasher.n_iter_)
+sketch, image = hasher.transform(DATA[0]), hasher.transform(DATA[1], view="image")
+np.savez(sys.argv[3], sketch=sketch, image=image,
+         loss=hasher.loss_curve_, project=hasher.project(DATA[0]))
+"""
+KILLED = QUICK | {"n_bits": 16, "max_iter": 12, "steps_per_iter": 40, "validation_fraction": 0.2}
+
+
+def start(folder, out):
+    here = os.path.dirname(os.path.abspath(__file__))
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(folder), here, str(out)], stdout=subprocess.PIPE
+    )
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    out = tmp_path_factory.mktemp("undisturbed") / "out.npz"
+    assert start("none", out).wait() == 0
+    return np.load(out)
+
+
+class TestCheckpoints:
+    @pytest.mark.parametrize("seed", [0, 1, 2])
+    def test_killed_and_started_again_gives_the_same_codes(self, tmp_path, undisturbed, seed):
+        folder, out = tmp_path / "checkpoints", tmp_path / "out.npz"
+        process = start(folder, out)
+        while not (folder / FILE_NAME).exists():
+            assert process.poll() is None, "finished before it was killed"
+            time.sleep(0.005)
+        time.sleep(np.random.default_rng(seed).uniform(0, 0.3))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert not out.exists(), "finished before it was killed"
+        assert (folder / FILE_NAME).exists()
+        assert start(folder, out).wait() == 0
+        resumed = np.load(out)
+        for name in ("sketch", "image", "loss", "project"):
+            np.testing.assert_array_equal(resumed[name], undisturbed[name])
+        assert list(folder.iterdir()) == []
+
+    def interrupted(self, folder, monkeypatch, **changes):
+        """A fit that is stopped by an error in its second round."""
+        original = NetworkTrainer.run
+
+        def run(self, *args):
+            if self.step:
+                raise InterruptedError
+            return original(self, *args)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(NetworkTrainer, "run", run)
+            with pytest.raises(InterruptedError):
+                DeepSketchHasher(8, checkpoint_dir=folder, **QUICK | changes).fit(*DATA)
+        assert (folder / FILE_NAME).exists()
+
+    @pytest.mark.parametrize("changes", [{}, {"class_balanced": False, "validation_fraction": 0.2}])
+    def test_goes_on_after_an_error(self, tmp_path, monkeypatch, changes):
+        self.interrupted(tmp_path, monkeypatch, **changes)
+        resumed = DeepSketchHasher(8, checkpoint_dir=tmp_path, **QUICK | changes).fit(*DATA)
+        same(resumed, DeepSketchHasher(8, **QUICK | changes).fit(*DATA))
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("part", [0.0, 0.5, 0.99])
+    def test_a_truncated_file_is_refused_by_name(self, tmp_path, monkeypatch, part):
+        self.interrupted(tmp_path, monkeypatch)
+        file = tmp_path / FILE_NAME
+        content = file.read_bytes()
+        file.write_bytes(content[: int(part * len(content))])
+        with pytest.raises(ValueError, match=rf"{FILE_NAME}' is cut off, damaged"):
+            DeepSketchHasher(8, checkpoint_dir=tmp_path, **QUICK).fit(*DATA)
+
+    def test_a_foreign_file_is_refused_by_name(self, tmp_path):
+        torch.save({"state": 1}, tmp_path / FILE_NAME)
+        with pytest.raises(ValueError, match=rf"{FILE_NAME}' is no checkpoint of this"):
+            DeepSketchHasher(8, checkpoint_dir=tmp_path, **QUICK).fit(*DATA)
+
+    def test_another_fits_file_is_refused_with_the_difference(self, tmp_path, monkeypatch):
+        self.interrupted(tmp_path, monkeypatch)
+        X_sk, X_img, (y_sk, y_img) = DATA
+        with pytest.raises(ValueError, match="another fit, with other learning_rate"):
+            DeepSketchHasher(8, checkpoint_dir=tmp_path, **QUICK, learning_rate=0.1).fit(*DATA)
+        with pytest.raises(ValueError, match="with other sketch rows"):
+            DeepSketchHasher(8, checkpoint_dir=tmp_path, **QUICK).fit(
+                X_sk + 1, X_img, (y_sk, y_img)
+            )
+        with pytest.raises(ValueError, match="with other image labels"):
+            DeepSketchHasher(8, checkpoint_dir=tmp_path, **QUICK).fit(
+                X_sk, X_img, (y_sk, y_img[::-1])
+            )
