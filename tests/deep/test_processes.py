@@ -15,7 +15,7 @@ from sklearn_dsh.deep._processes import Processes, _SharedDropout
 
 # Run by torchrun: the file is the script.
 SETTINGS = {
-    "images": {"max_iter": 2, "steps_per_iter": 25, "image_size": 32, "validation_fraction": 0.2},
+    "images": {"max_iter": 2, "steps_per_iter": 80, "image_size": 32, "validation_fraction": 0.2},
     "features": {"max_iter": 2, "steps_per_iter": 60},
 }
 
