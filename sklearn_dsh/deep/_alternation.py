@@ -31,6 +31,8 @@ class Alternation:
     random_state : numpy.random.RandomState
     init_codes, min_distance, similarity, semantic_weight, quantization_weight
         As in DeepSketchHasher.
+    relaxed : bool
+        Whether real codes are found and thresholded, in place of the discrete updates.
     category_codes : dict view -> int8 array (n_bits, n_categories), default=None
         Those of an earlier fit, to go on from, in place of new ones.
     """
@@ -48,9 +50,10 @@ class Alternation:
         similarity="centred",
         semantic_weight=0.01,
         quantization_weight="balanced",
+        relaxed=False,
         category_codes=None,
     ):
-        self.views = tuple(labels)
+        self.views, self.relaxed = tuple(labels), relaxed
         only = labels[self.views[0]]
         labels = {view: labels.get(view, only) for view in ("sketch", "image")}
         if category_codes is None:
@@ -92,7 +95,7 @@ class Alternation:
         if outputs is not None:
             only = outputs[self.views[0]]
             outputs = {view: np.ascontiguousarray(outputs.get(view, only).T) for view in self.codes}
-        self.basis = sweep(self.problem, self.codes, outputs, self.majority)
+        self.basis = sweep(self.problem, self.codes, outputs, self.majority, relaxed=self.relaxed)
         return objective(self.problem, self.codes, outputs, self.basis)
 
     def item_codes(self):

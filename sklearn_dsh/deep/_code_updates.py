@@ -165,6 +165,34 @@ class _Separation:
         self.codes[view][bit, category] = -old
 
 
+def _linear_and_coupling(problem, codes, basis, view):
+    """R without the networks' part, by category (m, n_categories), and A (m, m); see below."""
+    other = codes[other_view(view)]
+    a, b = problem.similarity
+    sums = category_sums(other, problem.labels[other_view(view)], problem.n_categories)
+    by_category = len(other) * (a * sums + b * sums.sum(axis=1, keepdims=True))
+    by_category += problem.lambda_ * (basis.T @ problem.class_vectors)
+    return by_category, gram(other) + problem.lambda_ * (basis.T @ basis)
+
+
+def threshold_codes(problem, codes, outputs, basis, view, *, ridge=1e-6):
+    """The signs of the real codes of one view that minimise the objective, in place.
+
+    Relax and threshold: A B = R with the A and R of `update_codes` is solved without regard to
+    the codes being binary. What the discrete updates are compared with.
+    """
+    labels = problem.labels[view]
+    by_category, coupling = _linear_and_coupling(problem, codes, basis, view)
+    wanted = by_category[:, labels]
+    diagonal = np.diag_indices_from(coupling)
+    coupling[diagonal] += ridge * np.trace(coupling) / len(coupling)
+    if outputs is not None:
+        coupling[diagonal] += problem.gamma
+        wanted = wanted + problem.gamma * outputs[view]
+    relaxed = np.linalg.solve(coupling, wanted)
+    codes[view][:] = np.where(relaxed == 0, codes[view], np.sign(relaxed))
+
+
 def update_codes(problem, codes, outputs, basis, view, separation=None):
     """One sweep of discrete cyclic coordinate descent over the bits of one view, in place.
 
@@ -189,17 +217,11 @@ def update_codes(problem, codes, outputs, basis, view, separation=None):
         How many bits changed.
     """
     labels = problem.labels[view]
-    other = codes[other_view(view)]
-    n_bits = len(other)
-    a, b = problem.similarity
-    sums = category_sums(other, problem.labels[other_view(view)], problem.n_categories)
-    by_category = n_bits * (a * sums + b * sums.sum(axis=1, keepdims=True))
-    by_category += problem.lambda_ * (basis.T @ problem.class_vectors)
-    coupling = gram(other) + problem.lambda_ * (basis.T @ basis)
+    by_category, coupling = _linear_and_coupling(problem, codes, basis, view)
     np.fill_diagonal(coupling, 0)
     current = codes[view].astype(np.float64)
     n_changed = 0
-    for k in range(n_bits):
+    for k in range(len(current)):
         pull = by_category[k][labels] - coupling[k] @ current
         if outputs is not None:
             pull += problem.gamma * outputs[view][k]
@@ -215,8 +237,8 @@ def update_codes(problem, codes, outputs, basis, view, separation=None):
     return n_changed
 
 
-def sweep(problem, codes, outputs, majority):
-    """One round of the discrete steps: D, then B_I, then B_S.
+def sweep(problem, codes, outputs, majority, *, relaxed=False):
+    """One round of the discrete steps, or of the relaxed ones: D, then B_I, then B_S.
 
     ``codes`` and ``majority``, the categories' codes (dict view -> int8 (m, n_categories)), are
     changed in place; the other arguments are those of `update_codes`.
@@ -228,7 +250,10 @@ def sweep(problem, codes, outputs, majority):
     basis = update_basis(problem, codes)
     separation = _Separation(problem, majority) if problem.min_distance else None
     for view in ("image", "sketch"):
-        update_codes(problem, codes, outputs, basis, view, separation)
+        if relaxed:
+            threshold_codes(problem, codes, outputs, basis, view)
+        else:
+            update_codes(problem, codes, outputs, basis, view, separation)
         majority[view][:] = category_codes(codes[view], problem.labels[view], majority[view])
     return basis
 

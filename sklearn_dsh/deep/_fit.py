@@ -98,6 +98,7 @@ def fit_networks(hasher, data, *, start=None, one_round=False):
         similarity=hasher.similarity,
         semantic_weight=hasher.semantic_weight,
         quantization_weight=hasher.quantization_weight,
+        relaxed=hasher.code_updates == "relaxed",
         category_codes=None if start is None else _signs(start["category_codes_"]),
     )
     steps = _steps_per_round(hasher, kinds, training.labels)

@@ -49,9 +49,10 @@ class DeepSketchHasher(BaseCrossModalHasher):
     loss : {"cross_entropy", "regression"}, default="cross_entropy"
         The networks' step. "regression" is the paper's: squared error to the codes.
         "cross_entropy" adds the classification of an output by its nearest category code.
-    code_updates : {"discrete", "fixed"}, default="discrete"
-        "discrete": D, B_I and B_S are updated in every round. "fixed": the codes stay the
-        category codes they start as.
+    code_updates : {"discrete", "relaxed", "fixed"}, default="discrete"
+        "discrete": D, B_I and B_S are updated in every round. "relaxed": real B_I and B_S are
+        found and thresholded, for comparison; ``min_code_distance`` has no say then. "fixed": the
+        codes stay the category codes they start as.
     init_codes : {"separated", "random"}, default="separated"
         Category codes to start from: far apart (Hadamard, BCH or optimised), or independent bits.
     min_code_distance : int, "auto" or None, default="auto"
@@ -72,6 +73,9 @@ class DeepSketchHasher(BaseCrossModalHasher):
         What turns uint8 photos (n, H, W, 3) into uint8 token maps (n, H, W), dark on white.
         "auto" is :class:`~sklearn_dsh.EdgeTokens`; None trains without tokens. A transformer
         must be stateless or fitted: it is used as it is, only its ``transform`` is called.
+    weight_sharing : {"auto", "all", "convolutions", "none"}, default="auto"
+        Which layers of C2 sketches and tokens share; "convolutions" leaves each its batch norm.
+        "auto": "all" for the compact networks, "convolutions" for the paper's, as released.
     max_iter : int, default=3
         Rounds of the alternation (codes, then networks).
     steps_per_iter : int or "auto", default="auto"
@@ -100,6 +104,8 @@ class DeepSketchHasher(BaseCrossModalHasher):
         Draw every category equally often.
     auxiliary_weight : float, default=0.3
         Weight of two helper losses: tokens trained as sketches, and C1 classifying on its own.
+    ema_decay : float, default=None
+        Keep the exponential moving average of the weights with this decay, say 0.999.
     image_size : int or "auto", default="auto"
         Side in pixels at which the networks read images. Files, and arrays of another size, are
         brought to it; for training once, before it starts, as bytes. "auto": 64 for the compact
@@ -197,7 +203,7 @@ class DeepSketchHasher(BaseCrossModalHasher):
         **BaseCrossModalHasher._parameter_constraints,
         "architecture": [StrOptions({"compact", "paper"})],
         "loss": [StrOptions({"cross_entropy", "regression"})],
-        "code_updates": [StrOptions({"discrete", "fixed"})],
+        "code_updates": [StrOptions({"discrete", "relaxed", "fixed"})],
         "init_codes": [StrOptions({"separated", "random"})],
         "min_code_distance": [
             StrOptions({"auto"}),
@@ -209,6 +215,7 @@ class DeepSketchHasher(BaseCrossModalHasher):
         "quantization_weight": [StrOptions({"balanced"}), Interval(Real, 0, None, closed="left")],
         "class_vectors": [None, dict, "array-like"],
         "sketch_tokens": [StrOptions({"auto"}), None, callable, HasMethods("transform")],
+        "weight_sharing": [StrOptions({"auto", "all", "convolutions", "none"})],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "steps_per_iter": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 2, None, closed="left")],
@@ -221,6 +228,7 @@ class DeepSketchHasher(BaseCrossModalHasher):
         "augment": ["boolean"],
         "class_balanced": ["boolean"],
         "auxiliary_weight": [Interval(Real, 0, None, closed="left")],
+        "ema_decay": [None, Interval(Real, 0, 1, closed="neither")],
         "image_size": [StrOptions({"auto"}), Interval(Integral, 32, None, closed="left")],
         "dropout": [StrOptions(set(DROPOUT))],
         "pixels": [StrOptions({"auto"}), dict],
@@ -253,6 +261,7 @@ class DeepSketchHasher(BaseCrossModalHasher):
         quantization_weight="balanced",
         class_vectors=None,
         sketch_tokens="auto",
+        weight_sharing="auto",
         max_iter=3,
         steps_per_iter="auto",
         batch_size=32,
@@ -265,6 +274,7 @@ class DeepSketchHasher(BaseCrossModalHasher):
         augment=True,
         class_balanced=True,
         auxiliary_weight=0.3,
+        ema_decay=None,
         image_size="auto",
         dropout="sketchy",
         pixels="auto",
@@ -290,6 +300,7 @@ class DeepSketchHasher(BaseCrossModalHasher):
         self.quantization_weight = quantization_weight
         self.class_vectors = class_vectors
         self.sketch_tokens = sketch_tokens
+        self.weight_sharing = weight_sharing
         self.max_iter = max_iter
         self.steps_per_iter = steps_per_iter
         self.batch_size = batch_size
@@ -302,6 +313,7 @@ class DeepSketchHasher(BaseCrossModalHasher):
         self.augment = augment
         self.class_balanced = class_balanced
         self.auxiliary_weight = auxiliary_weight
+        self.ema_decay = ema_decay
         self.image_size = image_size
         self.dropout = dropout
         self.pixels = pixels
@@ -405,7 +417,8 @@ class DeepSketchHasher(BaseCrossModalHasher):
         with torch.device("meta"):
             state = build_network(settings).state_dict()
         shapes = {name: tuple(value.shape) for name, value in state.items()}
-        hasher.weights_, settings["shared_convolutions"] = to_weights(files, shapes)
+        hasher.weights_, shared = to_weights(files, shapes)
+        settings["sharing"] = "convolutions" if shared else "none"
         hasher.network_settings_ = settings
         hasher.sketch_tokens_ = resolve_tokens(hasher, settings)
         hasher._note_views({view: hasher._image_shape(view) for view in files})

@@ -3,6 +3,8 @@
 Nothing here trains, decodes or augments; see ``_training`` and ``_batches``.
 """
 
+import copy
+
 import torch
 from torch import nn
 
@@ -17,19 +19,9 @@ PIXEL_DEVIATION = 64  # of natural photos, from 0 to 255
 DEFAULTS = {
     "architecture": "compact",
     "dropout": "sketchy",
-    "shared_convolutions": True,  # False: the copy of C2 for tokens has convolutions of its own
+    "sharing": "all",  # of C2's layers by sketches and tokens: "all", "convolutions" or "none"
     "pixels": None,  # see `_pixels`
 }
-
-
-def _conv_block(n_in, n_out, kernel_size=3, stride=1, *, pool=False):
-    layers = [
-        nn.Conv2d(n_in, n_out, kernel_size, stride, kernel_size // 2, bias=False),
-        nn.BatchNorm2d(n_out),
-    ]
-    if pool:  # before the ReLU, which gives the same and leaves it a quarter of the work
-        layers.append(nn.MaxPool2d(2))
-    return nn.Sequential(*layers, nn.ReLU(inplace=True))
 
 
 class CompactTrunk(nn.Module):
@@ -39,22 +31,57 @@ class CompactTrunk(nn.Module):
     than a strided residual one of the same cost.
     """
 
+    pooled = (True, False, True, False, True, False)
+
     def __init__(self, in_channels, widths):
         super().__init__()
         a, b, c, d = widths
-        self.layers = nn.Sequential(
-            _conv_block(in_channels, a, kernel_size=5, stride=2, pool=True),
-            _conv_block(a, b),
-            _conv_block(b, b, pool=True),
-            _conv_block(b, c),
-            _conv_block(c, c, pool=True),
-            _conv_block(c, d),
-            nn.AdaptiveAvgPool2d(4),
+        widths = (a, b, b, c, c, d)
+        inputs = (in_channels, *widths[:-1])
+        kernels = [{"kernel_size": 5, "stride": 2, "padding": 2}]
+        kernels += [{"kernel_size": 3, "padding": 1}] * 5
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(n_in, n_out, bias=False, **kernel)
+            for n_in, n_out, kernel in zip(inputs, widths, kernels, strict=True)
         )
+        self.norms = nn.ModuleList(nn.BatchNorm2d(n_out) for n_out in widths)
         self.out_shape = (d, 4, 4)
 
+    def run(self, x, convolutions, norms):
+        """The trunk with other convolutions or norms of the same shapes."""
+        for convolution, norm, pool in zip(convolutions, norms, self.pooled, strict=True):
+            x = norm(convolution(x))
+            if pool:  # before the ReLU, which gives the same and leaves it a quarter of the work
+                x = nn.functional.max_pool2d(x, 2)
+            x = x.relu_()
+        return nn.functional.adaptive_avg_pool2d(x, 4)
+
     def forward(self, x):
-        return self.layers(x)
+        return self.run(x, self.convolutions, self.norms)
+
+
+class TokenTrunk(nn.Module):
+    """The copy of C2 that reads tokens, with batch norms of its own.
+
+    Parameters
+    ----------
+    c2 : CompactTrunk or PaperSketchTrunk
+    shared : bool, default=True
+        Whether the copy has C2's own convolutions.
+    """
+
+    def __init__(self, c2, *, shared=True):
+        super().__init__()
+        self.norms, self.convolutions = copy.deepcopy(c2.norms), None
+        if not shared:
+            self.convolutions = copy.deepcopy(c2.convolutions)
+            for convolution in self.convolutions:
+                convolution.reset_parameters()
+        self._c2 = (c2,)  # in a tuple, so that its weights are not listed twice
+
+    def forward(self, x):
+        (c2,) = self._c2
+        return c2.run(x, self.convolutions or c2.convolutions, self.norms)
 
 
 class FeatureTrunk(nn.Module):
@@ -130,7 +157,7 @@ class TripleNetwork(nn.Module):
     ----------
     c1, c2, sketch_head, image_head : nn.Module or None
     token_trunk : nn.Module or None
-        What reads tokens: ``c2`` itself, a copy with C2's convolutions, or None without tokens.
+        What reads tokens: ``c2`` itself, a `TokenTrunk`, or None without tokens.
     """
 
     def __init__(self, c1, c2, sketch_head, image_head, *, token_trunk):
@@ -214,6 +241,9 @@ def describe_network(hasher, views, kinds):
     }
     if uses_tokens:
         trunks.setdefault("sketch", ("images", 3 if is_paper else 1))
+    sharing = hasher.weight_sharing
+    if sharing == "auto":
+        sharing = "convolutions" if is_paper else "all"
     pixels = {} if hasher.pixels == "auto" else hasher.pixels
     return {
         "n_bits": int(hasher.n_bits),
@@ -222,7 +252,7 @@ def describe_network(hasher, views, kinds):
         "uses_tokens": uses_tokens,
         "architecture": hasher.architecture,
         "dropout": hasher.dropout,
-        "shared_convolutions": True,
+        "sharing": sharing,
         "sizes": {view: image_size(hasher, view) for view in ("sketch", "image")},
         "pixels": check_pixels(pixels) if is_paper else None,
     }
@@ -254,8 +284,8 @@ def build_network(settings):
         c2 = _make_trunk(settings, "sketch")
     if settings["uses_tokens"]:
         token_trunk = c2
-        if is_paper:
-            token_trunk = paper.PaperTokenTrunk(c2, shared=settings["shared_convolutions"])
+        if settings["sharing"] != "all":
+            token_trunk = TokenTrunk(c2, shared=settings["sharing"] == "convolutions")
     if "sketch" in settings["views"]:
         sketch_head = SketchHead(c2.out_shape, n_bits, hidden, dropout["sketch"])
     if c1 is not None:

@@ -28,56 +28,29 @@ def _pool(padding=0):
     return nn.MaxPool2d(3, 2, padding, ceil_mode=True)
 
 
-def _convolutions():
-    return nn.ModuleList(nn.Conv2d(a, b, k, s, p) for a, b, k, s, p, _ in C2_LAYERS)
-
-
-class _StrokeTrunk(nn.Module):
-    """C2's layers: convolution, batch norm of its own, ReLU, pooling after the 1st, 3rd, 5th."""
+class PaperSketchTrunk(nn.Module):
+    """C2: (n, 3, 200, 200) -> (n, 256, 7, 7)."""
 
     out_shape = (256, 7, 7)
 
     def __init__(self):
         super().__init__()
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(a, b, k, s, p) for a, b, k, s, p, _ in C2_LAYERS
+        )
         self.norms = nn.ModuleList(nn.BatchNorm2d(b) for _, b, *_ in C2_LAYERS)
         self.pool = _pool()
 
-    def _run(self, x, convolutions):
-        for convolution, norm, layer in zip(convolutions, self.norms, C2_LAYERS, strict=True):
+    def run(self, x, convolutions, norms):
+        """The trunk with other convolutions or norms of the same shapes."""
+        for convolution, norm, layer in zip(convolutions, norms, C2_LAYERS, strict=True):
             x = norm(convolution(x)).relu_()
             if layer[-1]:
                 x = self.pool(x)
         return x
 
-
-class PaperSketchTrunk(_StrokeTrunk):
-    """C2: (n, 3, 200, 200) -> (n, 256, 7, 7)."""
-
-    def __init__(self):
-        super().__init__()
-        self.convolutions = _convolutions()
-
     def forward(self, x):
-        return self._run(x, self.convolutions)
-
-
-class PaperTokenTrunk(_StrokeTrunk):
-    """The copy of C2 that reads tokens: C2's own convolutions, batch norm of its own.
-
-    Parameters
-    ----------
-    c2 : PaperSketchTrunk
-    shared : bool, default=True
-        False gives the copy convolutions of its own: what two files hold whose weights differ.
-    """
-
-    def __init__(self, c2, *, shared=True):
-        super().__init__()
-        self.convolutions = None if shared else _convolutions()
-        self._c2 = (c2,)  # in a tuple, so that its weights are not listed twice
-
-    def forward(self, x):
-        return self._run(x, self.convolutions or self._c2[0].convolutions)
+        return self.run(x, self.convolutions, self.norms)
 
 
 class PaperPhotoTrunk(nn.Module):

@@ -91,7 +91,7 @@ def alternate(
     while history.n_rounds < n_rounds and not (
         history.validation_scores and history.rounds_without_gain() >= patience
     ):
-        if settings.code_updates == "discrete":
+        if settings.code_updates != "fixed":
             outputs = trainer.outputs() if trained or history.n_rounds else None
             history.objective_curve.append(float(alternation.update(outputs)))
         history.loss_curve += trainer.run(
@@ -116,7 +116,7 @@ def alternate(
 
 def _snapshot(trainer, alternation):
     majority = {view: codes.copy() for view, codes in alternation.majority.items()}
-    return Found(to_arrays(trainer.network), majority, alternation.basis.copy())
+    return Found(to_arrays(trainer.result), majority, alternation.basis.copy())
 
 
 def _to_tensors(found):

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from . import _augmentation as augmentation
 from ._batches import as_tensor, blocks
@@ -82,8 +83,8 @@ class NetworkTrainer:
     random_state : numpy.random.RandomState
     generator : torch.Generator
     settings : DeepSketchHasher
-        Read for loss, batch_size, augment, class_balanced, auxiliary_weight, compile, n_jobs, and
-        what `Optimizer` reads.
+        Read for loss, batch_size, augment, class_balanced, auxiliary_weight, ema_decay, compile,
+        n_jobs, and what `Optimizer` reads.
     processes : Processes
     """
 
@@ -112,7 +113,16 @@ class NetworkTrainer:
         self.optimizer = Optimizer(parameters, n_steps, device, settings)
         if settings.compile:
             model.compile()
+        self.average = None
+        if settings.ema_decay is not None:
+            average = get_ema_multi_avg_fn(settings.ema_decay)
+            self.average = AveragedModel(network, multi_avg_fn=average, use_buffers=True)
         self.model = processes.wrap(model)
+
+    @property
+    def result(self):
+        """The network that the training gives: the one trained, or its moving average."""
+        return self.network if self.average is None else self.average.module
 
     def run(self, n_steps, item_codes, category_codes, progress):
         """``n_steps`` steps towards the codes given.
@@ -145,6 +155,8 @@ class NetworkTrainer:
                 outputs = self.model(*inputs)
             loss = self._total_loss(outputs, targets, category_codes)
             self.optimizer.step(loss)
+            if self.average is not None:
+                self.average.update_parameters(self.network)
             self.step += 1
             pending.append(loss.detach())
             progress.update()
@@ -248,7 +260,7 @@ class NetworkTrainer:
 
             def part(rows, view=view, source=source):
                 return compute_outputs(
-                    self.network,
+                    self.result,
                     source,
                     view,
                     self.device,
@@ -265,7 +277,8 @@ class NetworkTrainer:
         """All that decides the steps to come, as tensors, numbers and lists of these."""
         return {
             "network": self.network.state_dict(),
-            "helper": self.helper.state_dict() if self.helper is not None else {},
+            "helper": {} if self.helper is None else self.helper.state_dict(),
+            "average": {} if self.average is None else self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
             "planner": self.planner.state_dict(),
@@ -276,6 +289,8 @@ class NetworkTrainer:
         self.network.load_state_dict(state["network"])
         if self.helper is not None:
             self.helper.load_state_dict(state["helper"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]
         self.planner.load_state_dict(state["planner"])

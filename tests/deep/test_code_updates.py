@@ -13,6 +13,7 @@ from sklearn_dsh.deep._code_updates import (
     similarity_coefficients,
     smallest_category_distance,
     sweep,
+    threshold_codes,
     update_basis,
     update_codes,
 )
@@ -278,3 +279,32 @@ def test_smallest_category_distance_counts_both_views():
     assert smallest_category_distance(problem, majority_of(problem, codes)) == 2
     problem.counts["image"][0] = 0  # a category without photos has no photo code to compare
     assert smallest_category_distance(problem, majority_of(problem, codes)) == 3
+
+
+@pytest.mark.parametrize("view", ["sketch", "image"])
+def test_relaxed_codes_are_the_signs_of_the_real_minimum(view):
+    rng = np.random.RandomState(0)
+    labels = {"sketch": np.arange(12) % 3, "image": np.arange(20) % 3}
+    problem = CodeProblem(
+        labels, 3, rng.standard_normal((4, 3)), (1.5, -0.5), lambda_=0.3, gamma=5.0
+    )
+    codes = {
+        v: rng.choice(np.array([-1, 1], dtype=np.int8), (6, len(y))) for v, y in labels.items()
+    }
+    outputs = {v: rng.standard_normal(c.shape) for v, c in codes.items()}
+    basis = update_basis(problem, codes)
+    # The objective in full, with W formed, as least squares in the codes of one view.
+    w = np.where(labels["image"][:, None] == labels["sketch"], 1.0, -0.5)
+    w = w if view == "sketch" else w.T
+    other = codes["image" if view == "sketch" else "sketch"].astype(float)
+    stacked = np.vstack([other.T, 0.3**0.5 * basis, 5**0.5 * np.eye(6)])
+    wanted = np.vstack(
+        [
+            6 * w,
+            0.3**0.5 * problem.class_vectors[:, labels[view]],
+            5**0.5 * outputs[view],
+        ]
+    )
+    expected = np.linalg.lstsq(stacked, wanted, rcond=None)[0]
+    threshold_codes(problem, codes, outputs, basis, view, ridge=0)
+    np.testing.assert_array_equal(codes[view], np.sign(expected))

@@ -49,6 +49,45 @@ def test_tokens_are_read_by_the_very_weights_that_read_sketches():
         assert not torch.allclose(old, new)
 
 
+@pytest.mark.parametrize("sharing", ["all", "convolutions", "none"])
+@pytest.mark.parametrize("architecture", ["compact", "paper"])
+def test_what_sketches_and_tokens_share(sharing, architecture):
+    is_paper = architecture == "paper"
+    settings = {"sharing": sharing, "architecture": architecture}
+    if is_paper:
+        settings |= {"trunks": dict.fromkeys(("sketch", "image"), ("images", 3))}
+        settings |= {"pixels": {"scale": 1.0}}
+    with torch.device("meta"):
+        network = build_network(IMAGES | settings)
+    names = set(network.state_dict())
+    assert len(list(network.parameters())) == len({id(p) for p in network.parameters()})
+    own = {name.split(".")[1] for name in names if name.startswith("token_trunk.")}
+    assert (
+        own == {"all": set(), "convolutions": {"norms"}, "none": {"norms", "convolutions"}}[sharing]
+    )
+
+
+def test_a_copy_that_shares_convolutions_has_statistics_of_its_own():
+    network = seeded_network(sharing="convolutions").train()
+    sketches, tokens = torch.rand(4, 1, 64, 64), torch.rand(4, 1, 64, 64) + 3
+    features = network.strokes(sketches, tokens)
+    alone = seeded_network(sharing="convolutions").train()
+    torch.testing.assert_close(features[0], alone.c2(sketches))
+    torch.testing.assert_close(features[1], alone.c2(tokens))  # same start, same convolutions
+    mean = [trunk.norms[0].running_mean for trunk in (network.c2, network.token_trunk)]
+    assert not torch.allclose(*mean)
+    before = network.token_trunk(tokens)
+    with torch.no_grad():
+        network.c2.convolutions[0].weight[0] += 1
+    assert not torch.allclose(before, network.token_trunk(tokens))
+
+
+def test_an_unshared_copy_starts_elsewhere():
+    network = seeded_network(sharing="none")
+    pairs = zip(network.c2.convolutions, network.token_trunk.convolutions, strict=True)
+    assert all(not torch.allclose(a.weight, b.weight) for a, b in pairs)
+
+
 def test_late_fusion_concatenates_tokens_first():
     tokens, photos = torch.zeros(2, 3, 4, 4), torch.ones(2, 5, 4, 4)
     fused = seeded_network().fuse(photos, tokens)
@@ -107,7 +146,7 @@ def test_gradients_match_finite_differences():
     network = seeded_network(n_bits=2).double()
     photos = torch.rand(2, 3, 32, 32, dtype=torch.float64)
     tokens = torch.rand(2, 1, 32, 32, dtype=torch.float64)
-    weight = network.c2.layers[0][0].weight
+    weight = network.c2.convolutions[0].weight
     loss = network.image(photos, tokens).pow(2).sum()
     loss.backward()
     rng = np.random.default_rng(0)

@@ -24,6 +24,7 @@ SETTINGS = {
     "max_grad_norm": None,
     "precision": "float32",
     "compile": False,
+    "ema_decay": None,
     "n_jobs": None,
 }
 LABELS = {"sketch": np.arange(12) % 3, "image": np.arange(15) % 3}
@@ -135,3 +136,35 @@ def test_outputs_use_the_cached_tokens_of_each_photo():
         trainer.network, source, "image", CPU, tokens=lambda rows, _: tokens[rows], batch_size=4
     )
     np.testing.assert_allclose(outputs, in_parts, rtol=1e-3, atol=1e-4)
+
+
+def test_the_moving_average_of_the_weights_is_what_comes_out():
+    trainer = make_trainer(images=True, ema_decay=0.5)
+    name = "sketch_head.fc_p.weight"
+    average = dict(trainer.network.named_parameters())[name].detach().clone()
+    for step in range(3):
+        run(trainer, 1)
+        now = dict(trainer.network.named_parameters())[name].detach()
+        average = now.clone() if step == 0 else 0.5 * average + 0.5 * now
+    torch.testing.assert_close(trainer.result.state_dict()[name], average)
+    plain = make_trainer(images=True)
+    run(plain, 3)
+    assert plain.result is plain.network
+    torch.testing.assert_close(plain.network.state_dict()[name], now)  # the steps are the same
+    state = trainer.state_dict()
+    other = make_trainer(images=True, ema_decay=0.5)
+    other.load_state_dict(state)
+    torch.testing.assert_close(other.result.state_dict()[name], average)
+
+
+@pytest.mark.slow
+def test_compiled_networks_train_alike():
+    losses = [run(make_trainer(images=True, compile=c), 5) for c in (False, True)]
+    np.testing.assert_allclose(*losses, rtol=1e-3)
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_mixed_precision_stays_near_float32(precision):
+    losses = [run(make_trainer(images=True, precision=p), 5) for p in ("float32", precision)]
+    assert np.isfinite(losses).all()
+    np.testing.assert_allclose(*losses, rtol=0.1)
