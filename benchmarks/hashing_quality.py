@@ -8,7 +8,8 @@ paper   train on train sketches and all photos; queries: test sketches; gallery:
 unseen  train on train sketches and train photos; queries: test sketches; gallery: test photos
 
 Each result is written to ``--output`` when it is there, and a finished one is not run again:
-start with another file after changing the library.
+start with another file after changing the library. ``ablation.py`` runs parts and options of DSH
+by the same measure.
 """
 
 import argparse
@@ -54,24 +55,25 @@ def on_hog(hasher, size):
     return make_pipeline(PerView(sketch=features, image=features), hasher)
 
 
+def deep(size, **settings):
+    """A function of (n_bits, seed) that gives an unfitted DeepSketchHasher."""
+    return lambda m, s: DeepSketchHasher(m, image_size=size, random_state=s, **settings)
+
+
 def make_methods(size):
     """Name -> function of (n_bits, seed) that gives an unfitted estimator."""
-
-    def deep(**settings):
-        return lambda m, s: DeepSketchHasher(m, image_size=size, random_state=s, **settings)
-
     return {
-        "DSH": deep(),
+        "DSH": deep(size),
         "CCA-ITQ (HOG)": lambda m, s: on_hog(CCAHasher(m, random_state=s), size),
         "PCA-ITQ (HOG)": lambda m, s: on_hog(ITQHasher(m, random_state=s), size),
         "random projections (HOG)": lambda m, s: on_hog(
             RandomProjectionHasher(m, random_state=s), size
         ),
-        "DSH, fixed category codes": deep(code_updates="fixed"),
-        "DSH, literal objective": deep(**LITERAL),
-        "DSH, literal objective, cross-entropy": deep(**{**LITERAL, "loss": "cross_entropy"}),
-        "DSH, regression loss": deep(loss="regression"),
-        "DSH, no tokens": deep(sketch_tokens=None),
+        "DSH, fixed category codes": deep(size, code_updates="fixed"),
+        "DSH, literal objective": deep(size, **LITERAL),
+        "DSH, literal objective, cross-entropy": deep(size, **{**LITERAL, "loss": "cross_entropy"}),
+        "DSH, regression loss": deep(size, loss="regression"),
+        "DSH, no tokens": deep(size, sketch_tokens=None),
     }
 
 
@@ -111,9 +113,9 @@ def table(results, protocol):
     return "\n".join(lines)
 
 
-def main():
+def main(make_methods=make_methods, description=__doc__, output="hashing_quality.json"):
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", required=True)
     parser.add_argument("--size", type=int, default=64)
@@ -122,7 +124,7 @@ def main():
     parser.add_argument("--variant-seeds", type=int, default=1, help="of the DSH variants")
     parser.add_argument("--protocols", nargs="+", default=list(PROTOCOLS), choices=PROTOCOLS)
     parser.add_argument("--methods", nargs="+", help="only these names")
-    parser.add_argument("--output", type=Path, default=Path("hashing_quality.json"))
+    parser.add_argument("--output", type=Path, default=Path(output))
     options = parser.parse_args()
 
     methods = make_methods(options.size)

@@ -159,7 +159,13 @@ def test_the_moving_average_of_the_weights_is_what_comes_out():
 
 @pytest.mark.slow
 def test_compiled_networks_train_alike():
-    losses = [run(make_trainer(images=True, compile=c), 5) for c in (False, True)]
+    losses = []
+    for compiled in (False, True):
+        trainer = make_trainer(images=True, compile=compiled)
+        for module in trainer.network.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0  # compiled code draws other random numbers
+        losses.append(run(trainer, 5))
     np.testing.assert_allclose(*losses, rtol=1e-3)
 
 
