@@ -143,6 +143,8 @@ class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         data.held, data.more = before, more
         for name in [name for name in before if name.endswith("_") and name[0] != "_"]:
             delattr(self, name)
+        if goes_on:  # rows may come as files or without names this time
+            shapes, columns = before["view_shapes_"], before["_columns"]
         try:
             self._fit_checked(data, classes, shapes, columns)
         except BaseException:

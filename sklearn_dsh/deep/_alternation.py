@@ -114,10 +114,12 @@ class Alternation:
         return smallest_category_distance(self.problem, self.majority)
 
     def state_dict(self):
-        """Codes and basis, as tensors."""
-        return to_tensors({"codes": self.codes, "majority": self.majority, "basis": self.basis})
+        """Codes and basis, as tensors, and the distance that they keep."""
+        arrays = {"codes": self.codes, "majority": self.majority, "basis": self.basis}
+        return to_tensors(arrays) | {"min_distance": self.problem.min_distance}
 
     def load_state_dict(self, state):
         self.codes = {view: codes.numpy() for view, codes in state["codes"].items()}
         self.majority = {view: codes.numpy() for view, codes in state["majority"].items()}
         self.basis = state["basis"].numpy()
+        self.problem.min_distance = state["min_distance"]

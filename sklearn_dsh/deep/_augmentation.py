@@ -23,15 +23,18 @@ class Draws:
         Rows of the whole batch.
     rows : int array, optional
         The rows that are wanted; None for all.
+    device : torch.device, optional
+        Where they are wanted; they are drawn on the CPU, so that they are the same everywhere.
     """
 
-    def __init__(self, generator, n, rows=None):
-        self.generator, self.n_batch = generator, n
+    def __init__(self, generator, n, rows=None, device=None):
+        self.generator, self.n_batch, self.device = generator, n, device
         self.rows = None if rows is None or len(rows) == n else torch.from_numpy(rows)
         self.n = n if rows is None else len(rows)
 
     def _wanted(self, values):
-        return values if self.rows is None else values[self.rows]
+        values = values if self.rows is None else values[self.rows]
+        return values.to(self.device)
 
     def uniform(self, low, high, *shape):
         """Numbers (n, *shape) from low to high."""
@@ -82,7 +85,7 @@ def warp(images, grid, *, fill=0.0):
 
 def random_strokes(sketches, draws):
     """Thicken or thin the strokes of a random two thirds of the sketches."""
-    which = draws.uniform(0, 1, 1, 1, 1).to(sketches.device)
+    which = draws.uniform(0, 1, 1, 1, 1)
     thick = functional.max_pool2d(sketches, 3, 1, 1)
     thin = -functional.max_pool2d(-sketches, 2, 1, 0)
     thin = functional.pad(thin, (0, 1, 0, 1))
@@ -94,7 +97,7 @@ def random_colours(photos, draws):
     """Brightness, contrast, saturation and a cast per channel; a tenth becomes grey."""
 
     def draw(low, high, channels=1):
-        return draws.uniform(low, high, channels, 1, 1).to(photos.device)
+        return draws.uniform(low, high, channels, 1, 1)
 
     mean = photos.mean(dim=(1, 2, 3), keepdim=True)
     grey = photos.mean(dim=1, keepdim=True)
@@ -119,8 +122,8 @@ def erase(images, boxes, *, fill=0.0):
     """Blank one box of each image."""
     inside = []
     for axis, length in enumerate(images.shape[2:]):
-        places = (torch.arange(length) + 0.5) / length
+        places = (torch.arange(length, device=images.device) + 0.5) / length
         centre, side = boxes[:, 0, axis, None], boxes[:, 1, axis, None]
         inside.append((places - centre).abs() < side / 2)
     inside = inside[0][:, None, :, None] & inside[1][:, None, None, :]
-    return torch.where(inside.to(images.device), fill, images)
+    return torch.where(inside, fill, images)

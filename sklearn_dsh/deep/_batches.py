@@ -6,6 +6,7 @@ import torch
 from ..preprocessing import load_image, resize_images
 from ._reading import ByteFile, read_ahead
 
+LARGE = 128  # pixels
 _MODES = {"sketch": "L", "image": "RGB"}
 
 
@@ -22,6 +23,11 @@ class ImageSource:
 
     def __init__(self, X, view, size):
         self.X, self.view, self.size, self.mode = X, view, size, _MODES[view]
+
+    @property
+    def block(self):
+        """How many images are read or encoded together: fewer large ones."""
+        return 256 if self.size <= LARGE else 64
 
     @property
     def reads_files(self):
@@ -65,6 +71,7 @@ class FeatureSource:
 
     reads_files = False
     n_bytes_at_size = 0
+    block = 256
 
     def __init__(self, X):
         self.X = X
@@ -103,7 +110,7 @@ def make_tokens(sketch_tokens, photos, size):
     return resize_images(tokens, size)
 
 
-def all_tokens(sketch_tokens, source, size, *, in_memory=True, n_jobs=None, block=256):
+def all_tokens(sketch_tokens, source, size, *, in_memory=True, n_jobs=None, block=None):
     """The token maps of every photo of ``source`` as bytes (n, size, size): an array or a file."""
     shape = (len(source), size, size)
     tokens = np.empty(shape, dtype=np.uint8) if in_memory else ByteFile(shape)
@@ -117,9 +124,9 @@ def blocks(n, size):
     return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
 
-def read_blocks(source, n_jobs=None, size=256):
+def read_blocks(source, n_jobs=None, size=None):
     """Yield all rows of a source, a block at a time: (slice, rows)."""
-    slices = blocks(len(source), size)
+    slices = blocks(len(source), source.block if size is None else size)
     batches = read_ahead({"rows": source}, [{"rows": rows} for rows in slices], n_jobs)
     for rows, batch in zip(slices, batches, strict=True):
         yield rows, batch["rows"]

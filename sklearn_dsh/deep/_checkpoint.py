@@ -7,6 +7,8 @@ import joblib
 import numpy as np
 import torch
 
+from ._weights import to_tensors
+
 FILE_NAME = "deep_sketch_hasher.pt"
 FORMAT = "sklearn_dsh checkpoint 1"
 SAMPLED_ROWS = 256  # of each view, to tell one data set from another
@@ -30,11 +32,18 @@ class Checkpoint:
         self.fingerprint = fingerprint
 
     def load(self):
-        """What `save` was given last, or None without a file."""
+        """What `save` was given last, or None without a file.
+
+        Also tries whether the folder can be written to: it will be needed after hours.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._part.write_bytes(b"")
         if not self.path.exists():
             return None
         try:
             held = torch.load(self.path, map_location="cpu", weights_only=True)
+        except (OSError, MemoryError):  # says nothing about the file
+            raise
         except Exception as error:  # zip, pickle and torch have an exception for each damage
             raise ValueError(
                 f"The checkpoint {os.fspath(self.path)!r} is cut off, damaged or no checkpoint "
@@ -53,11 +62,24 @@ class Checkpoint:
                 f"The checkpoint {os.fspath(self.path)!r} is of another fit, with other "
                 f"{', '.join(differ)}. Give another checkpoint_dir, or remove the file."
             )
-        return held["state"]
+        state = held["state"]
+        if state["rows"] is not None:
+            state["rows"] = {
+                part: {view: rows.numpy() for view, rows in views.items()}
+                for part, views in state["rows"].items()
+            }
+        return state
 
-    def save(self, state):
-        """Replace the file: whoever reads it finds the old one or the new one."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
+    def save(self, state, rows=None):
+        """Replace the file: whoever reads it finds the old one or the new one.
+
+        Parameters
+        ----------
+        state : dict of tensors, numbers, strings and lists and dicts of these
+        rows : dict of dict of int array, or None
+            The rows that are trained on and held out.
+        """
+        state = state | {"rows": None if rows is None else to_tensors(rows)}
         with open(self._part, "wb") as file:
             held = {"format": FORMAT, "fingerprint": self.fingerprint, "state": state}
             torch.save(held, file)

@@ -18,7 +18,13 @@ from ._networks import build_network, describe_network
 from ._processes import Processes, local_device
 from ._rounds import alternate
 from ._training import NetworkTrainer, standardise
-from ._training_set import make_training_set, split_rows, take_rows
+from ._training_set import (
+    MEGABYTE,
+    bytes_in_memory,
+    make_training_set,
+    split_rows,
+    take_rows,
+)
 from ._weights import from_arrays, resolve_device, seeded, thread_limit
 
 # Gradient steps of a fit with steps_per_iter="auto": epochs of the larger view, within bounds.
@@ -58,9 +64,13 @@ def fit_networks(hasher, data, *, start=None, one_round=False):
         )
     device = local_device(resolve_device(hasher.device))
     processes = Processes(device)
+    processes.share(hasher.batch_size)  # refused before any work if it cannot be shared
     phi = match_class_vectors(hasher.class_vectors, hasher.classes_)
-    random_state = processes.broadcast(check_random_state(hasher.random_state))
-    seed = int(random_state.randint(2**31 - 1))
+    seed = int(check_random_state(hasher.random_state).randint(2**31 - 1))
+    split_seed = seed = processes.broadcast(seed)
+    if start is not None:  # further rounds see other batches
+        seed = int(np.random.SeedSequence([seed, start["n_iter_"]]).generate_state(1)[0] >> 1)
+    random_state = np.random.RandomState(seed)
     views = {view: getattr(data, view) for view in data.views}
     labels = {view: getattr(data, f"y_{view}") for view in data.views}
     kinds = {view: kind_of(X) for view, X in views.items()}
@@ -69,23 +79,33 @@ def fit_networks(hasher, data, *, start=None, one_round=False):
     c1_weights = None if hasher.c1_weights is None else caffenet_weights(hasher.c1_weights)
     if start is not None:
         _check_same_networks(start, network_settings, hasher.classes_)
-    checkpoint = None
+    checkpoint = resumed = None
     if hasher.checkpoint_dir is not None and not one_round:
         checkpoint = Checkpoint(hasher.checkpoint_dir, fingerprint(hasher, views, labels, start))
-        processes.first(checkpoint.load)  # one that cannot be used is found before any work
+        resumed = processes.first(checkpoint.load)
+
+    n_bytes = bytes_in_memory(views, network_settings, tokens)
+    in_memory = n_bytes <= hasher.cache_size * MEGABYTE
 
     def training_set(rows=None):
         part = (views, labels) if rows is None else take_rows(views, labels, rows)
         return make_training_set(
-            *part, network_settings, tokens, cache_size=hasher.cache_size, n_jobs=hasher.n_jobs
+            *part, network_settings, tokens, in_memory=in_memory, n_jobs=hasher.n_jobs
         )
 
-    held_out = None
+    rows = held_out = None
     if hasher.validation_fraction is None:
         training = training_set()
     else:
-        rows, held_out_rows = split_rows(data, hasher.validation_fraction, random_state)
-        training, held_out = training_set(rows), training_set(held_out_rows)
+        # Without a seed, or with a splitter that has none, only the first try knows the rows.
+        rows = processes.first(
+            lambda: (
+                split_rows(data, hasher.validation_fraction, split_seed)
+                if resumed is None
+                else resumed["rows"]
+            )
+        )
+        training, held_out = training_set(rows["train"]), training_set(rows["held_out"])
 
     alternation = Alternation(
         training.labels,
@@ -137,7 +157,8 @@ def fit_networks(hasher, data, *, start=None, one_round=False):
             steps=steps,
             trained=start is not None,
             held_out=held_out,
-            checkpoint=checkpoint,
+            resumed=resumed,
+            save=None if checkpoint is None else lambda state: checkpoint.save(state, rows),
             progress=progress,
         )
     if checkpoint is not None:

@@ -135,7 +135,8 @@ class DeepSketchHasher(BaseCrossModalHasher):
         Megabytes that decoded files, resized images and tokens may take in memory. Beyond that,
         files are decoded anew for every batch, and tokens are kept in a temporary file.
     n_jobs : int, default=None
-        Processes that decode files ahead of the training; None is 1, -1 every core.
+        Processes that decode files ahead of the networks; None is 1, -1 every core. Only where
+        processes can be forked safely (Linux); elsewhere files are decoded in between.
     device : str, default="auto"
         "auto" takes CUDA when torch sees it, else the CPU; or a torch device name.
     verbose : int, default=0
@@ -236,7 +237,7 @@ class DeepSketchHasher(BaseCrossModalHasher):
         "validation_fraction": [
             None,
             Interval(Real, 0, 1, closed="neither"),
-            HasMethods("split"),
+            HasMethods(["split", "get_n_splits"]),
         ],
         "n_iter_no_change": [None, Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],

@@ -286,6 +286,10 @@ def build_network(settings):
         token_trunk = c2
         if settings["sharing"] != "all":
             token_trunk = TokenTrunk(c2, shared=settings["sharing"] == "convolutions")
+    if token_trunk is not c2 and "sketch" not in settings["views"]:
+        # C2 is there for its convolutions alone, or not at all: what nothing reads is not trained.
+        c2.norms.requires_grad_(False)
+        c2.convolutions.requires_grad_(settings["sharing"] == "convolutions")
     if "sketch" in settings["views"]:
         sketch_head = SketchHead(c2.out_shape, n_bits, hidden, dropout["sketch"])
     if c1 is not None:

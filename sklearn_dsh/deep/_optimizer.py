@@ -16,7 +16,8 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": t
 def resolve_precision(precision, device):
     """ "auto" -> bfloat16 on a GPU that has it, else float32."""
     if precision == "auto":
-        has_bfloat16 = device.type == "cuda" and torch.cuda.is_bf16_supported()
+        # Older GPUs only emulate it.
+        has_bfloat16 = device.type == "cuda" and torch.cuda.get_device_capability(device)[0] >= 8
         precision = "bfloat16" if has_bfloat16 else "float32"
     return PRECISIONS[precision]
 

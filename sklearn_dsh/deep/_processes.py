@@ -28,7 +28,11 @@ class Processes:
         self.n = int(os.environ.get("WORLD_SIZE", 1)) if distributed.is_available() else 1
         self.rank = int(os.environ.get("RANK", 0)) if self.n > 1 else 0
         if self.n > 1 and not distributed.is_initialized():
-            distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+            if device.type == "cuda":
+                torch.cuda.set_device(device)  # where collectives of objects go
+                distributed.init_process_group("nccl", device_id=device)
+            else:
+                distributed.init_process_group("gloo")
             atexit.register(distributed.destroy_process_group)
 
     def share(self, n):
@@ -73,10 +77,10 @@ class Processes:
 
     def gather(self, function, n):
         """``function(rows)`` of all ``n`` rows, each process computing a part: array (n, ...)."""
+        if n < self.n or self.n == 1:
+            return function(slice(0, n))
         bounds = np.linspace(0, n, self.n + 1).astype(int)
         part = function(slice(bounds[self.rank], bounds[self.rank + 1]))
-        if self.n == 1:
-            return part
         parts = [None] * self.n
         distributed.all_gather_object(parts, part)
         return np.concatenate(parts)
@@ -111,10 +115,15 @@ class Processes:
 
 
 def local_device(device):
-    """The GPU of this process where ``device`` only says "cuda"."""
-    if device.type == "cuda" and device.index is None and int(os.environ.get("WORLD_SIZE", 1)) > 1:
-        return torch.device("cuda", int(os.environ["LOCAL_RANK"]))
-    return device
+    """The GPU of this process, one of several, where ``device`` says "cuda"."""
+    if device.type != "cuda" or int(os.environ.get("WORLD_SIZE", 1)) == 1:
+        return device
+    if device.index is not None:
+        raise ValueError(
+            f"device={str(device)!r} would put every process on one GPU: use device='cuda' or "
+            "'auto' under torchrun."
+        )
+    return torch.device("cuda", int(os.environ["LOCAL_RANK"]))
 
 
 def _replace(module, kind, make):
@@ -155,6 +164,7 @@ class _SharedBatchNorm(nn.Module):
             return nn.functional.batch_norm(
                 x, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
             )
+        dtype, x = x.dtype, x.float()
         n_processes = distributed.get_world_size()
         axes = [axis for axis in range(x.ndim) if axis != 1]
         shape = [-1 if axis == 1 else 1 for axis in range(x.ndim)]
@@ -167,4 +177,4 @@ class _SharedBatchNorm(nn.Module):
             self.running_var.lerp_(variance * n / (n - 1), self.momentum)
             self.num_batches_tracked += 1
         scale = self.weight * (variance + self.eps).rsqrt()
-        return centred * scale.view(shape) + self.bias.view(shape)
+        return (centred * scale.view(shape) + self.bias.view(shape)).to(dtype)

@@ -1,6 +1,7 @@
 """Reading ahead: files are decoded by worker processes while the networks are busy."""
 
 import multiprocessing
+import sys
 import tempfile
 
 import numpy as np
@@ -8,7 +9,9 @@ import torch
 from joblib import effective_n_jobs
 from torch.utils.data import DataLoader, Dataset
 
-AHEAD = 4  # batches a worker prepares in advance
+AHEAD = 2  # batches that a worker prepares in advance
+# A fork needs no importable main module and copies no array; elsewhere it is not safe.
+CAN_FORK = sys.platform == "linux"
 
 
 class _Requests(Dataset):
@@ -19,7 +22,10 @@ class _Requests(Dataset):
         return len(self.requests)
 
     def __getitem__(self, i):
-        return {view: self.sources[view][rows] for view, rows in self.requests[i].items()}
+        try:
+            return {view: self.sources[view][rows] for view, rows in self.requests[i].items()}
+        except ValueError as error:  # raised by the reader: a worker would wrap its message
+            return error
 
 
 def _as_it_is(batch):
@@ -42,20 +48,26 @@ def read_ahead(sources, requests, n_jobs=None):
     batch : dict view -> array
         One a request, in their order.
     """
-    decodes = any(getattr(source, "reads_files", False) for source in sources.values())
+    decodes = any(source.reads_files for source in sources.values())
     # A daemon, as some pools' workers are, may not have children.
-    if not decodes or len(requests) < 2 or multiprocessing.current_process().daemon:
-        all_requests = _Requests(sources, requests)
-        yield from (all_requests[i] for i in range(len(requests)))
-        return
-    yield from DataLoader(
-        _Requests(sources, requests),
-        batch_size=None,
-        num_workers=effective_n_jobs(n_jobs),
-        prefetch_factor=AHEAD,
-        collate_fn=_as_it_is,
-        generator=torch.Generator(),  # the default one decides the training
-    )
+    has_workers = CAN_FORK and not multiprocessing.current_process().daemon
+    wanted = _Requests(sources, requests)
+    if not decodes or len(requests) < 2 or not has_workers:
+        batches = (wanted[i] for i in range(len(requests)))
+    else:
+        batches = DataLoader(
+            wanted,
+            batch_size=None,
+            num_workers=effective_n_jobs(n_jobs),
+            prefetch_factor=AHEAD,
+            collate_fn=_as_it_is,
+            multiprocessing_context="fork",
+            generator=torch.Generator(),  # the default one decides the training
+        )
+    for batch in batches:
+        if isinstance(batch, ValueError):
+            raise batch
+        yield batch
 
 
 class ByteFile:

@@ -52,7 +52,8 @@ def alternate(
     steps,
     trained,
     held_out=None,
-    checkpoint=None,
+    resumed=None,
+    save=None,
     progress,
 ):
     """Run the rounds.
@@ -68,8 +69,10 @@ def alternate(
     trained : bool
         Whether the networks were trained before: their outputs enter the first update then.
     held_out : TrainingSet or None
-    checkpoint : Checkpoint or None
-        Gone on from, where there is one.
+    resumed : dict or None
+        What ``save`` was given by a try that was interrupted, to go on from.
+    save : callable or None
+        Called with the state after every round, by the first process.
     progress : tqdm bar
 
     Returns
@@ -79,12 +82,11 @@ def alternate(
         Of the best round with ``held_out``, else of the last.
     """
     processes, history, best = trainer.processes, History(), None
-    state = None if checkpoint is None else processes.first(checkpoint.load)
-    if state is not None:
-        history = History(**state["history"])
-        trainer.load_state_dict(state["trainer"])
-        alternation.load_state_dict(state["alternation"])
-        best = _from_tensors(state["best"])
+    if resumed is not None:
+        history = History(**resumed["history"])
+        trainer.load_state_dict(resumed["trainer"])
+        alternation.load_state_dict(resumed["alternation"])
+        best = _from_tensors(resumed["best"])
         progress.update(len(history.loss_curve))
 
     patience = settings.n_iter_no_change or math.inf
@@ -93,7 +95,7 @@ def alternate(
     ):
         if settings.code_updates != "fixed":
             outputs = trainer.outputs() if trained or history.n_rounds else None
-            history.objective_curve.append(float(alternation.update(outputs)))
+            history.objective_curve.append(_update_codes(alternation, outputs, processes))
         history.loss_curve += trainer.run(
             steps, alternation.item_codes(), alternation.category_codes(), progress
         )
@@ -103,15 +105,28 @@ def alternate(
             history.validation_scores.append(score)
             if history.best_round() == history.n_rounds - 1:
                 best = _snapshot(trainer, alternation)
-        if checkpoint is not None:
+        if save is not None:
             state = {
                 "history": asdict(history),
                 "trainer": trainer.state_dict(),
                 "alternation": alternation.state_dict(),
                 "best": _to_tensors(best),
             }
-            processes.first(lambda state=state: checkpoint.save(state))
+            processes.first(lambda state=state: save(state))
     return history, best or _snapshot(trainer, alternation)
+
+
+def _update_codes(alternation, outputs, processes):
+    """One round of code updates by the first process: others may round another way."""
+
+    def update():
+        value = float(alternation.update(outputs))
+        return value, alternation.state_dict() if processes.n > 1 else None
+
+    value, state = processes.first(update)
+    if state is not None:
+        alternation.load_state_dict(state)
+    return value
 
 
 def _snapshot(trainer, alternation):

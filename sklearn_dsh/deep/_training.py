@@ -22,7 +22,6 @@ from ._weights import random_states, restore_random_states
 SKETCH_WARP = {"degrees": 5.0, "scale": (0.95, 1.05), "shift": 0.03, "elastic": 0.01}
 PHOTO_WARP = {"degrees": 13.0, "scale": (0.8, 1.15), "shift": 0.1, "elastic": 0.04}
 LOSSES_TOGETHER = 20  # steps between two looks at the losses
-LARGE = 128  # pixels: from here on, images are encoded in smaller batches
 
 
 def standardise(network, sources):
@@ -189,7 +188,8 @@ class NetworkTrainer:
             if view == "image" and self.data.tokens is not None:
                 maps = as_tensor(self.data.tokens[step.rows[view][needed]], self.device)
             if self.settings.augment and images.ndim == 4:
-                draws = augmentation.Draws(self.generator, self.settings.batch_size, needed)
+                n = self.settings.batch_size
+                draws = augmentation.Draws(self.generator, n, needed, self.device)
                 augment = self._augment_sketches if view == "sketch" else self._augment_photos
                 images, maps = augment(images, maps, draws)
             if view == "image" and step.partner is not None:
@@ -233,11 +233,11 @@ class NetworkTrainer:
     def _augment_sketches(self, sketches, _, draws):
         sketches = augmentation.random_strokes(sketches, draws)
         grid = augmentation.random_warp(draws, sketches.shape[2:], **SKETCH_WARP)
-        return augmentation.warp(sketches, grid.to(self.device)), None
+        return augmentation.warp(sketches, grid), None
 
     def _augment_photos(self, photos, tokens, draws):
         # A photo and its token move, and are erased, together.
-        grid = augmentation.random_warp(draws, photos.shape[2:], **PHOTO_WARP).to(self.device)
+        grid = augmentation.random_warp(draws, photos.shape[2:], **PHOTO_WARP)
         boxes = augmentation.random_boxes(draws)
 
         def change(images):
@@ -305,10 +305,11 @@ def compute_outputs(
     ``tokens(rows, photos)`` gives the token maps of a batch, or None; for pixels see `_pixels`.
     """
     network.eval()
-    if batch_size is None:  # large images: the activations of a batch should stay small
-        batch_size = 64 if getattr(source, "size", 0) > LARGE else 256
     start, stop, _ = (rows or slice(None)).indices(len(source))
-    slices = [slice(s.start + start, s.stop + start) for s in blocks(stop - start, batch_size)]
+    slices = [
+        slice(s.start + start, s.stop + start)
+        for s in blocks(stop - start, batch_size or source.block)
+    ]
     batches = read_ahead({view: source}, [{view: at} for at in slices], n_jobs)
     parts = []
     with torch.inference_mode():

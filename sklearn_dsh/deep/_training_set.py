@@ -32,20 +32,31 @@ class TrainingSet:
     pixels: dict | None = None
 
 
-def make_training_set(views, labels, network_settings, sketch_tokens, *, cache_size, n_jobs):
+def _make_sources(views, network_settings):
+    sizes = network_settings["sizes"]
+    return {view: make_source(X, view, sizes[view]) for view, X in views.items()}
+
+
+def bytes_in_memory(views, network_settings, sketch_tokens):
+    """What `make_training_set` adds to the memory of these views, if it holds all there."""
+    n_bytes = sum(
+        source.n_bytes_at_size for source in _make_sources(views, network_settings).values()
+    )
+    if sketch_tokens is not None:
+        n_bytes += len(views["image"]) * network_settings["sizes"]["sketch"] ** 2
+    return n_bytes
+
+
+def make_training_set(views, labels, network_settings, sketch_tokens, *, in_memory, n_jobs):
     """Sources at the networks' size and tokens.
 
-    All is held in memory if that takes at most ``cache_size`` megabytes. Otherwise files are
-    decoded when they are needed, after each was decoded once, so that a damaged one is found
-    before any training, and tokens are kept in a temporary file.
+    If not all is to be held in memory, files are decoded when they are needed, after each was
+    decoded once, so that a damaged one is found before any training, and tokens are kept in a
+    temporary file.
     """
     sizes = network_settings["sizes"]
-    sources = {view: make_source(X, view, sizes[view]) for view, X in views.items()}
-    has_tokens = sketch_tokens is not None and "image" in sources
-    n_bytes = sum(source.n_bytes_at_size for source in sources.values())
-    if has_tokens:
-        n_bytes += len(sources["image"]) * sizes["sketch"] ** 2
-    in_memory = n_bytes <= cache_size * MEGABYTE
+    sources = _make_sources(views, network_settings)
+    has_tokens = sketch_tokens is not None
     if in_memory:
         sources = {view: source.at_size(n_jobs) for view, source in sources.items()}
     tokens = None
@@ -60,7 +71,7 @@ def make_training_set(views, labels, network_settings, sketch_tokens, *, cache_s
     return TrainingSet(sources, labels, tokens, network_settings["pixels"])
 
 
-def split_rows(data, validation, random_state):
+def split_rows(data, validation, seed):
     """Rows of each view to train on and to hold out.
 
     Parameters
@@ -69,16 +80,15 @@ def split_rows(data, validation, random_state):
     validation : float or splitter
         Part of every category of each view; or an object with ``split(X, y)`` for a
         SketchImageArray, whose first split is taken.
-    random_state : numpy.random.RandomState
+    seed : int
 
     Returns
     -------
-    train, held_out : dict view -> int array
+    rows : dict of "train" and "held_out" -> dict view -> int array
     """
     labels = {"sketch": data.y_sketch, "image": data.y_image}
     labels = {view: labels[view] for view in data.views}
     if not hasattr(validation, "split"):
-        seed = int(random_state.randint(2**31 - 1))
         pairs = {}
         for view, y in labels.items():
             try:
@@ -90,7 +100,10 @@ def split_rows(data, validation, random_state):
                     f"validation_fraction={validation} cannot be held out of the {len(y)} items of "
                     f"the {view} view: {error}"
                 ) from error
-        return tuple({view: np.sort(pair[i]) for view, pair in pairs.items()} for i in (0, 1))
+        return {
+            part: {view: np.sort(pair[i]) for view, pair in pairs.items()}
+            for i, part in enumerate(("train", "held_out"))
+        }
     container = data.container
     if container is None:
         container = SketchImageArray(data.sketch, data.image)
@@ -100,8 +113,8 @@ def split_rows(data, validation, random_state):
         if view in labels:
             y[mask], place[mask] = labels[view], np.arange(mask.sum())
     train, held_out = next(iter(validation.split(container, y)))
-    parts = []
-    for name, rows in (("training", train), ("held-out", held_out)):
+    parts = {}
+    for name, rows in (("train", train), ("held_out", held_out)):
         masks = {"sketch": container.is_sketch[rows], "image": ~container.is_sketch[rows]}
         part = {view: place[np.asarray(rows)[masks[view]]] for view in labels}
         missing = [view for view, found in part.items() if not len(found)]
@@ -110,8 +123,8 @@ def split_rows(data, validation, random_state):
                 f"{validation!r} left no rows of the {missing[0]} view in the {name} part: use "
                 "StratifiedViewKFold or SketchKFold."
             )
-        parts.append(part)
-    return tuple(parts)
+        parts[name] = part
+    return parts
 
 
 def take_rows(views, labels, rows):

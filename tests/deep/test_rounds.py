@@ -5,8 +5,10 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from sklearn.model_selection import PredefinedSplit
@@ -14,6 +16,7 @@ from sklearn.model_selection import PredefinedSplit
 from sklearn_dsh import DeepSketchHasher, SketchKFold, StratifiedViewKFold, stack_views
 from sklearn_dsh.deep import _rounds
 from sklearn_dsh.deep._checkpoint import FILE_NAME
+from sklearn_dsh.deep._sampling import StepPlanner
 from sklearn_dsh.deep._training import NetworkTrainer
 
 QUICK = {"max_iter": 3, "steps_per_iter": 5, "batch_size": 8, "random_state": 0}
@@ -38,6 +41,18 @@ def same(a, b):
     assert a.loss_curve_ == b.loss_curve_
     assert a.objective_curve_ == b.objective_curve_
     assert a.validation_scores_ == b.validation_scores_
+
+
+def images(n=24, size=36):
+    rng = np.random.default_rng(0)
+    y = np.arange(n) % 3
+    rows, columns = np.mgrid[:size, :size] - size / 2
+    shapes = np.stack([np.hypot(rows, columns) < 9, abs(rows) < 4, abs(rows + columns) < 4])[y]
+    photos = rng.integers(0, 90, (n, size, size, 3)) + 120 * shapes[..., None]
+    return np.where(shapes, 0, 255).astype(np.uint8), photos.astype(np.uint8), (y, y)
+
+
+IMAGES = images()
 
 
 class TestValidation:
@@ -112,6 +127,11 @@ class TestValidation:
         assert hasher.n_iter_ == 4
         assert len(hasher.loss_curve_) == 20
 
+    @pytest.mark.parametrize("value", ["0.2", 1.0, 0])
+    def test_what_is_no_fraction_is_refused(self, value):
+        with pytest.raises(ValueError, match="validation_fraction"):
+            DeepSketchHasher(8, validation_fraction=value).fit(*DATA)
+
     def test_patience_without_validation(self):
         with pytest.raises(ValueError, match="set validation_fraction"):
             DeepSketchHasher(8, n_iter_no_change=2).fit(*DATA)
@@ -125,7 +145,7 @@ class TestValidation:
     def test_a_split_without_a_view(self):
         X, y = stack_views(*DATA)
         only_photos = PredefinedSplit(np.where(X.is_sketch, -1, 0))
-        with pytest.raises(ValueError, match="image view in the training part"):
+        with pytest.raises(ValueError, match="image view in the train part"):
             DeepSketchHasher(8, validation_fraction=only_photos).fit(X, y)
 
 
@@ -161,6 +181,30 @@ class TestGoingOn:
         hasher.partial_fit(*blobs(n_sk=30, n_img=24, seed=0))
         assert hasher.n_iter_ == 4
 
+    def test_every_partial_fit_sees_other_batches_and_repeats_with_its_seed(self, monkeypatch):
+        drawn, original = [], StepPlanner.plan
+
+        def plan(self, *args):
+            steps = original(self, *args)
+            drawn.append(np.concatenate([step.rows["sketch"] for step in steps]))
+            return steps
+
+        monkeypatch.setattr(StepPlanner, "plan", plan)
+        hashers = [DeepSketchHasher(16, **QUICK) for _ in range(2)]
+        for hasher in hashers:
+            for _ in range(3):
+                hasher.partial_fit(*DATA)
+        same(*hashers)
+        assert len({rows.tobytes() for rows in drawn[:3]}) == 3
+
+    def test_partial_fit_keeps_what_is_known_of_the_rows(self):
+        X_sk, X_img, y = DATA
+        named = pd.DataFrame(X_sk, columns=list("abcdef"))
+        hasher = DeepSketchHasher(16, **QUICK).fit(named, X_img, y)
+        with pytest.warns(UserWarning, match="does not have valid feature names"):
+            hasher.partial_fit(X_sk, X_img, y)
+        assert hasher.feature_names_in_.tolist() == list("abcdef")
+
     def test_other_categories_are_refused_and_change_nothing(self):
         hasher = DeepSketchHasher(16, **QUICK).fit(*DATA)
         before = dict(vars(hasher))
@@ -183,16 +227,35 @@ SCRIPT = """
 import sys
 sys.path[:0] = [sys.argv[2]]
 import numpy as np
-from test_rounds import DATA, KILLED
+import time
+from test_rounds import DATA, KILLED, counted_rounds
 from sklearn_dsh import DeepSketchHasher
 folder = sys.argv[1] if sys.argv[1] != "none" else None
-hasher = DeepSketchHasher(checkpoint_dir=folder, **KILLED).fit(*DATA)
-print(hasher.n_iter_)
+started = time.perf_counter()
+with counted_rounds() as rounds:
+    hasher = DeepSketchHasher(checkpoint_dir=folder, **KILLED).fit(*DATA)
+seconds = time.perf_counter() - started
 sketch, image = hasher.transform(DATA[0]), hasher.transform(DATA[1], view="image")
-np.savez(sys.argv[3], sketch=sketch, image=image,
+np.savez(sys.argv[3], sketch=sketch, image=image, seconds=seconds, n_rounds=len(rounds),
          loss=hasher.loss_curve_, project=hasher.project(DATA[0]))
 """
 KILLED = QUICK | {"n_bits": 16, "max_iter": 12, "steps_per_iter": 40, "validation_fraction": 0.2}
+
+
+@contextmanager
+def counted_rounds():
+    """The rounds that are really trained inside."""
+    rounds, original = [], NetworkTrainer.run
+
+    def run(self, *args):
+        rounds.append(self.step)
+        return original(self, *args)
+
+    NetworkTrainer.run = run
+    try:
+        yield rounds
+    finally:
+        NetworkTrainer.run = original
 
 
 def start(folder, out):
@@ -217,7 +280,8 @@ class TestCheckpoints:
         while not (folder / FILE_NAME).exists():
             assert process.poll() is None, "finished before it was killed"
             time.sleep(0.005)
-        time.sleep(np.random.default_rng(seed).uniform(0, 0.3))
+        wait = np.random.default_rng(seed).uniform(0, 0.5) * undisturbed["seconds"]
+        time.sleep(wait)
         process.send_signal(signal.SIGKILL)
         process.wait()
         assert not out.exists(), "finished before it was killed"
@@ -226,9 +290,10 @@ class TestCheckpoints:
         resumed = np.load(out)
         for name in ("sketch", "image", "loss", "project"):
             np.testing.assert_array_equal(resumed[name], undisturbed[name])
+        assert 0 < resumed["n_rounds"] < undisturbed["n_rounds"] == KILLED["max_iter"]
         assert list(folder.iterdir()) == []
 
-    def interrupted(self, folder, monkeypatch, **changes):
+    def interrupted(self, folder, monkeypatch, data=DATA, **changes):
         """A fit that is stopped by an error in its second round."""
         original = NetworkTrainer.run
 
@@ -240,15 +305,47 @@ class TestCheckpoints:
         with monkeypatch.context() as patch:
             patch.setattr(NetworkTrainer, "run", run)
             with pytest.raises(InterruptedError):
-                DeepSketchHasher(8, checkpoint_dir=folder, **QUICK | changes).fit(*DATA)
+                DeepSketchHasher(8, checkpoint_dir=folder, **QUICK | changes).fit(*data)
         assert (folder / FILE_NAME).exists()
 
-    @pytest.mark.parametrize("changes", [{}, {"class_balanced": False, "validation_fraction": 0.2}])
-    def test_goes_on_after_an_error(self, tmp_path, monkeypatch, changes):
-        self.interrupted(tmp_path, monkeypatch, **changes)
-        resumed = DeepSketchHasher(8, checkpoint_dir=tmp_path, **QUICK | changes).fit(*DATA)
-        same(resumed, DeepSketchHasher(8, **QUICK | changes).fit(*DATA))
+    @pytest.mark.parametrize(
+        ("data", "changes"),
+        [
+            (DATA, {}),
+            (DATA, {"class_balanced": False, "validation_fraction": 0.2}),
+            (IMAGES, {"image_size": 32, "ema_decay": 0.9}),
+            (IMAGES, {"image_size": 32, "precision": "bfloat16", "code_updates": "fixed"}),
+        ],
+        ids=["features", "validated", "images", "bfloat16"],
+    )
+    def test_goes_on_after_an_error(self, tmp_path, monkeypatch, data, changes):
+        self.interrupted(tmp_path, monkeypatch, data, **changes)
+        with counted_rounds() as rounds:
+            resumed = DeepSketchHasher(8, checkpoint_dir=tmp_path, **QUICK | changes).fit(*data)
+        assert rounds == [5, 10]
+        same(resumed, DeepSketchHasher(8, **QUICK | changes).fit(*data))
         assert list(tmp_path.iterdir()) == []
+
+    def test_without_a_seed_the_same_rows_stay_held_out(self, tmp_path, monkeypatch):
+        seen, original = [], _rounds.alternate
+
+        def alternate(trainer, *args, held_out, **others):
+            seen.append([held_out.sources[view][:] for view in ("sketch", "image")])
+            return original(trainer, *args, held_out=held_out, **others)
+
+        monkeypatch.setattr("sklearn_dsh.deep._fit.alternate", alternate)
+        settings = {"random_state": None, "validation_fraction": 0.2}
+        self.interrupted(tmp_path, monkeypatch, **settings)
+        DeepSketchHasher(8, checkpoint_dir=tmp_path, **QUICK | settings).fit(*DATA)
+        first, second = seen
+        for a, b in zip(first, second, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+    def test_a_folder_that_cannot_be_written_to_is_found_first(self, tmp_path, monkeypatch):
+        (tmp_path / "file").write_text("")
+        monkeypatch.setattr("sklearn_dsh.deep._fit.build_network", None)  # never reached
+        with pytest.raises(OSError, match="file"):
+            DeepSketchHasher(8, checkpoint_dir=tmp_path / "file", **QUICK).fit(*DATA)
 
     @pytest.mark.parametrize("part", [0.0, 0.5, 0.99])
     def test_a_truncated_file_is_refused_by_name(self, tmp_path, monkeypatch, part):
