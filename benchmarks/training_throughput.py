@@ -57,16 +57,20 @@ def draw(n, size, seed):
     return sketches, photos.astype(np.uint8), labels
 
 
-def make_files(folder, n, size, n_different):
-    """Paths of n PNG sketches and n JPEG photos; they repeat after ``n_different``."""
+def make_files(folder, n, size):
+    """n PNG sketches and n JPEG photos."""
     folder.mkdir(parents=True, exist_ok=True)
-    sketches, photos, labels = draw(n_different, size, 0)
-    for i in range(n_different):
+    sketches, photos, _ = draw(n, size, 0)
+    for i in range(n):
         Image.fromarray(sketches[i]).save(folder / f"{i}.png")
         Image.fromarray(photos[i]).save(folder / f"{i}.jpg", quality=90)
+
+
+def list_files(folder, n, n_different):
+    """Paths of n sketches and n photos, which repeat after ``n_different``, and their labels."""
     turns = np.arange(n) % n_different
     paths = [np.array([str(folder / f"{i}.{end}") for i in turns]) for end in ("png", "jpg")]
-    return *paths, labels[turns]
+    return *paths, turns % N_CATEGORIES
 
 
 def make_hasher(options, **changes):
@@ -74,11 +78,10 @@ def make_hasher(options, **changes):
         "architecture": options.architecture,
         "image_size": "auto" if options.architecture == "paper" else options.size,
         "batch_size": options.batch_size,
-        "max_iter": 1,
-        "steps_per_iter": options.steps,
+        "max_iter": 2,
+        "steps_per_iter": options.steps // 2,
         "precision": options.precision,
         "n_jobs": options.n_jobs,
-        "code_updates": "fixed",
         "random_state": 0,
         "augment": False,
     } | changes
@@ -195,12 +198,13 @@ def measure_memory(options, folder):
 
 
 def memory_of(options):
+    options.steps = 10
     if options.memory_of == "steps":
-        options.steps = 5
         bare_loop(options)
     else:
-        paths = make_files(Path(options.folder) / "many", options.files, options.pixels, 500)
-        fit_seconds(options, *paths, cache_size=0 if options.architecture == "paper" else 1024)
+        # Not drawn here: what drawing takes would be measured too.
+        paths = list_files(Path(options.folder), options.files, options.items)
+        fit_seconds(options, *paths, augment=True, code_updates="discrete")
     print(json.dumps(largest_memory()))
 
 
@@ -227,7 +231,8 @@ def main():
         return
 
     with tempfile.TemporaryDirectory() as folder:
-        *paths, labels = make_files(Path(folder), options.items, options.pixels, options.items)
+        make_files(Path(folder), options.items, options.pixels)
+        *paths, labels = list_files(Path(folder), options.items, options.items)
         hasher = make_hasher(options)
         sizes = describe_network(
             hasher, dict.fromkeys(("sketch", "image")), dict.fromkeys(("sketch", "image"), "images")
