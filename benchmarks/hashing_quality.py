@@ -8,8 +8,8 @@ paper   train on train sketches and all photos; queries: test sketches; gallery:
 unseen  train on train sketches and train photos; queries: test sketches; gallery: test photos
 
 Each result is written to ``--output`` when it is there, and a finished one is not run again:
-start with another file after changing the library. ``ablation.py`` runs parts and options of DSH
-by the same measure.
+start with another file after changing the library. Processes started with other ``--methods`` may
+share the file. ``ablation.py`` runs parts and options of DSH by the same measure.
 """
 
 import argparse
@@ -131,10 +131,9 @@ def main(make_methods=make_methods, description=__doc__, output="hashing_quality
     unknown = set(options.methods or ()) - set(methods)
     if unknown:
         parser.error(f"unknown methods {sorted(unknown)}; there are {list(methods)}")
-    results = json.loads(options.output.read_text()) if options.output.exists() else []
 
-    def find(**key):
-        return any(all(r[k] == v for k, v in key.items()) for r in results)
+    def read():
+        return json.loads(options.output.read_text()) if options.output.exists() else []
 
     for name in options.methods or methods:
         is_variant = name.startswith("DSH,")
@@ -149,19 +148,18 @@ def main(make_methods=make_methods, description=__doc__, output="hashing_quality
                     "data": Path(options.data).name,
                     "version": sklearn_dsh.__version__,
                 }
-                if find(**key):
+                if any(key.items() <= r.items() for r in read()):
                     continue
                 train, test = (
                     load_sketch_photo_folder(options.data, split=split, size=options.size)
                     for split in PROTOCOLS[protocol]
                 )
                 result = key | run(methods[name](options.bits, seed), train, test)
-                results.append(result)
-                options.output.write_text(json.dumps(results, indent=1))
+                options.output.write_text(json.dumps([*read(), result], indent=1))
                 print(json.dumps(result), flush=True)
 
     wanted = {k: key[k] for k in ("bits", "size", "data", "version")}
-    results = [r for r in results if wanted.items() <= r.items()]
+    results = [r for r in read() if wanted.items() <= r.items()]
     print(
         f"\nsklearn-dsh {sklearn_dsh.__version__}, torch {torch.__version__}, scikit-learn "
         f"{sklearn.__version__}, numpy {np.__version__}, Python {platform.python_version()}, "
