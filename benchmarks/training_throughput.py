@@ -8,7 +8,8 @@
   tensors that is ready; the augmentation's cost is shown beside it.
 * files: the same fit on image files that are decoded anew for every batch, against reading as
   many batches alone, against the slower of that and the fit on arrays (where the processes that
-  decode have cores of their own), and against one after the other (where they have not).
+  decode have cores of their own), and against one after the other (where they have not). With a
+  cache folder, files are decoded once before the steps.
 * memory: the largest resident memory of a fit on ``--files`` files over that of the networks'
   step alone, each in a process of its own.
 
@@ -222,10 +223,13 @@ def main():
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--precision", default="auto")
     parser.add_argument("--n-jobs", type=int, default=2)
+    parser.add_argument("--threads", type=int, help="of torch; default: all cores")
     parser.add_argument("--files", type=int, default=100_000, help="of each view, for the memory")
     parser.add_argument("--folder", help=argparse.SUPPRESS)
     parser.add_argument("--memory-of", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.threads:
+        torch.set_num_threads(options.threads)
     if options.memory_of:
         memory_of(options)
         return
@@ -249,6 +253,9 @@ def main():
                 options, {"sketch": paths[0], "image": paths[1]}
             ),
             "fit, files": lambda: fit_seconds(options, *paths, labels, cache_size=0),
+            "fit, files, cache_dir": lambda: fit_seconds(
+                options, *paths, labels, cache_size=0, cache_dir=folder
+            ),
         }
         for run in runs.values():
             run()  # warm up
@@ -279,6 +286,7 @@ def main():
         "fit on files / slower of decoding and fit on arrays": rate["fit, files"] / min(alone),
         "fit on files / decoding, then fit on arrays": rate["fit, files"]
         * (1 / alone[0] + 1 / alone[1]),
+        "fit on files with cache_dir / fit on arrays": rate["fit, files, cache_dir"] / alone[1],
     }
     print()
     for name, ratio in ratios.items():

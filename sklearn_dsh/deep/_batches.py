@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from ..preprocessing import load_image, resize_images
-from ._reading import ByteFile, read_ahead
+from ._reading import read_ahead
 
 LARGE = 128  # pixels
 _MODES = {"sketch": "L", "image": "RGB"}
@@ -36,7 +36,7 @@ class ImageSource:
 
     @property
     def n_bytes_at_size(self):
-        """What `at_size` would add to the memory."""
+        """What `at_size` would store."""
         if not self.reads_files and self.X.shape[1:3] == (self.size, self.size):
             return 0
         return len(self) * self.size**2 * (1 if self.mode == "L" else 3)
@@ -44,15 +44,15 @@ class ImageSource:
     def __len__(self):
         return len(self.X)
 
-    def at_size(self, n_jobs=None):
-        """This source with every image decoded and resized once, as uint8.
+    def at_size(self, store, n_jobs=None):
+        """This source with every image decoded and resized once, as bytes in ``store(shape)``.
 
         Images that have the size stay where they are, in a memory map, say.
         """
         if not self.n_bytes_at_size:
             return self
         channels = () if self.mode == "L" else (3,)
-        images = np.empty((len(self), self.size, self.size, *channels), dtype=np.uint8)
+        images = store((len(self), self.size, self.size, *channels))
         for rows, batch in read_blocks(self, n_jobs):
             images[rows] = batch
         return ImageSource(images, self.view, self.size)
@@ -76,7 +76,7 @@ class FeatureSource:
     def __init__(self, X):
         self.X = X
 
-    def at_size(self, n_jobs=None):
+    def at_size(self, store, n_jobs=None):
         return self
 
     def __len__(self):
@@ -110,10 +110,14 @@ def make_tokens(sketch_tokens, photos, size):
     return resize_images(tokens, size)
 
 
-def all_tokens(sketch_tokens, source, size, *, in_memory=True, n_jobs=None, block=None):
-    """The token maps of every photo of ``source`` as bytes (n, size, size): an array or a file."""
-    shape = (len(source), size, size)
-    tokens = np.empty(shape, dtype=np.uint8) if in_memory else ByteFile(shape)
+def byte_array(shape):
+    """Bytes in memory."""
+    return np.empty(shape, dtype=np.uint8)
+
+
+def all_tokens(sketch_tokens, source, size, *, store=byte_array, n_jobs=None, block=None):
+    """The token maps of every photo of ``source``, in ``store((n, size, size))``."""
+    tokens = store((len(source), size, size))
     for rows, photos in read_blocks(source, n_jobs, block):
         tokens[rows] = make_tokens(sketch_tokens, photos, size)
     return tokens

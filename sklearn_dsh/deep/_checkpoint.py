@@ -13,7 +13,7 @@ FILE_NAME = "deep_sketch_hasher.pt"
 FORMAT = "sklearn_dsh checkpoint 1"
 SAMPLED_ROWS = 256  # of each view, to tell one data set from another
 # What does not decide the result, or may change between two tries.
-IGNORED = ("checkpoint_dir", "verbose", "device", "n_jobs", "cache_size")
+IGNORED = ("checkpoint_dir", "verbose", "device", "n_jobs", "cache_size", "cache_dir")
 
 
 class Checkpoint:

@@ -1,7 +1,9 @@
 """All of a fit of DeepSketchHasher: from validated views to the arrays that the estimator keeps."""
 
 import math
+import os
 from contextlib import nullcontext
+from functools import partial
 
 import numpy as np
 import torch
@@ -10,17 +12,18 @@ from tqdm import tqdm
 
 from ..preprocessing import EdgeTokens
 from ._alternation import Alternation
-from ._batches import kind_of
+from ._batches import byte_array, kind_of
 from ._caffe_weights import caffenet_weights
 from ._checkpoint import Checkpoint, fingerprint
 from ._class_vectors import match_class_vectors
 from ._networks import build_network, describe_network
 from ._processes import Processes, local_device
+from ._reading import ByteFile
 from ._rounds import alternate
 from ._training import NetworkTrainer, standardise
 from ._training_set import (
     MEGABYTE,
-    bytes_in_memory,
+    bytes_to_store,
     make_training_set,
     split_rows,
     take_rows,
@@ -84,13 +87,20 @@ def fit_networks(hasher, data, *, start=None, one_round=False):
         checkpoint = Checkpoint(hasher.checkpoint_dir, fingerprint(hasher, views, labels, start))
         resumed = processes.first(checkpoint.load)
 
-    n_bytes = bytes_in_memory(views, network_settings, tokens)
+    n_bytes = bytes_to_store(views, network_settings, tokens)
     in_memory = n_bytes <= hasher.cache_size * MEGABYTE
+    if hasher.cache_dir is not None:
+        os.makedirs(hasher.cache_dir, exist_ok=True)
 
     def training_set(rows=None):
         part = (views, labels) if rows is None else take_rows(views, labels, rows)
         return make_training_set(
-            *part, network_settings, tokens, in_memory=in_memory, n_jobs=hasher.n_jobs
+            *part,
+            network_settings,
+            tokens,
+            store=byte_array if in_memory else partial(ByteFile, folder=hasher.cache_dir),
+            keeps_images=in_memory or hasher.cache_dir is not None,
+            n_jobs=hasher.n_jobs,
         )
 
     rows = held_out = None

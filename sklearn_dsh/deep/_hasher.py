@@ -134,6 +134,10 @@ class DeepSketchHasher(BaseCrossModalHasher):
     cache_size : float, default=1024
         Megabytes that decoded files, resized images and tokens may take in memory. Beyond that,
         files are decoded anew for every batch, and tokens are kept in a temporary file.
+    cache_dir : str or path-like, default=None
+        A folder on a fast disk for what is beyond ``cache_size``: every file is decoded once, and
+        its pixels, at the size that the networks read, and its tokens stay in a temporary file
+        there until the fit ends. None: as said above.
     n_jobs : int, default=None
         Processes that decode files ahead of the networks; None is 1, -1 every core. Only where
         processes can be forked safely (Linux); elsewhere files are decoded in between.
@@ -243,6 +247,7 @@ class DeepSketchHasher(BaseCrossModalHasher):
         "warm_start": ["boolean"],
         "checkpoint_dir": [str, os.PathLike, None],
         "cache_size": [Interval(Real, 0, None, closed="left")],
+        "cache_dir": [str, os.PathLike, None],
         "n_jobs": [None, Integral],
         "device": [str],
         "verbose": ["verbose"],
@@ -285,6 +290,7 @@ class DeepSketchHasher(BaseCrossModalHasher):
         warm_start=False,
         checkpoint_dir=None,
         cache_size=1024,
+        cache_dir=None,
         n_jobs=None,
         device="auto",
         verbose=0,
@@ -324,6 +330,7 @@ class DeepSketchHasher(BaseCrossModalHasher):
         self.warm_start = warm_start
         self.checkpoint_dir = checkpoint_dir
         self.cache_size = cache_size
+        self.cache_dir = cache_dir
         self.n_jobs = n_jobs
         self.device = device
         self.verbose = verbose

@@ -77,12 +77,14 @@ class ByteFile:
     ----------
     shape : tuple of int
         (n_rows, ...)
+    folder : str or path-like, default=None
+        Where the file is; None: where the system keeps temporary files.
     """
 
-    def __init__(self, shape):
-        self.shape, self.dtype = shape, np.dtype(np.uint8)
+    def __init__(self, shape, folder=None):
+        self.shape, self.ndim, self.dtype = shape, len(shape), np.dtype(np.uint8)
         self._row = int(np.prod(shape[1:]))
-        self._file = tempfile.TemporaryFile(prefix="sklearn_dsh_")  # noqa: SIM115
+        self._file = tempfile.TemporaryFile(prefix="sklearn_dsh_", dir=folder)  # noqa: SIM115
         self._file.truncate(shape[0] * self._row)
 
     def __len__(self):

@@ -37,8 +37,8 @@ def _make_sources(views, network_settings):
     return {view: make_source(X, view, sizes[view]) for view, X in views.items()}
 
 
-def bytes_in_memory(views, network_settings, sketch_tokens):
-    """What `make_training_set` adds to the memory of these views, if it holds all there."""
+def bytes_to_store(views, network_settings, sketch_tokens):
+    """What `make_training_set` stores of these views, if it keeps their images."""
     n_bytes = sum(
         source.n_bytes_at_size for source in _make_sources(views, network_settings).values()
     )
@@ -47,22 +47,33 @@ def bytes_in_memory(views, network_settings, sketch_tokens):
     return n_bytes
 
 
-def make_training_set(views, labels, network_settings, sketch_tokens, *, in_memory, n_jobs):
+def make_training_set(
+    views, labels, network_settings, sketch_tokens, *, store, keeps_images, n_jobs
+):
     """Sources at the networks' size and tokens.
 
-    If not all is to be held in memory, files are decoded when they are needed, after each was
-    decoded once, so that a damaged one is found before any training, and tokens are kept in a
-    temporary file.
+    Parameters
+    ----------
+    views, labels : dict view -> array
+    network_settings : dict
+    sketch_tokens : None, callable or transformer
+    store : callable
+        ``store(shape)`` gives what takes rows of bytes: an array or a `ByteFile`.
+    keeps_images : bool
+        Whether decoded and resized images are stored as well as tokens. Otherwise files are
+        decoded when they are needed, after each was decoded once: a damaged one is found before
+        any training.
+    n_jobs : int or None
     """
     sizes = network_settings["sizes"]
     sources = _make_sources(views, network_settings)
     has_tokens = sketch_tokens is not None
-    if in_memory:
-        sources = {view: source.at_size(n_jobs) for view, source in sources.items()}
+    if keeps_images:
+        sources = {view: source.at_size(store, n_jobs) for view, source in sources.items()}
     tokens = None
     if has_tokens:
         tokens = all_tokens(
-            sketch_tokens, sources["image"], sizes["sketch"], in_memory=in_memory, n_jobs=n_jobs
+            sketch_tokens, sources["image"], sizes["sketch"], store=store, n_jobs=n_jobs
         )
     for view, source in sources.items():
         if source.reads_files and not (has_tokens and view == "image"):

@@ -9,7 +9,7 @@ from sklearn.exceptions import NotFittedError
 
 from sklearn_dsh import DeepSketchHasher, EdgeTokens, SketchImageArray
 from sklearn_dsh.codes import unpack_bits
-from sklearn_dsh.deep import _weights
+from sklearn_dsh.deep import _batches, _reading, _weights
 from sklearn_dsh.deep._fit import _steps_per_round
 
 QUICK = {"max_iter": 2, "steps_per_iter": 4, "batch_size": 8, "image_size": 32, "random_state": 0}
@@ -245,6 +245,19 @@ def test_files_give_the_codes_of_the_arrays_they_hold(tmp_path, settings):
     for X, files, view in ((sketches, paths[0], "sketch"), (photos, paths[1], "image")):
         expected = from_arrays.project(X, view=view)
         np.testing.assert_array_equal(from_files.project(files, view=view), expected)
+
+
+def test_a_cache_folder_has_every_file_decoded_once(tmp_path, monkeypatch):
+    sketches, photos, y = IMAGES
+    paths = [save_images(tmp_path, *view) for view in (("sketch", sketches), ("photo", photos))]
+    decoded, load = [], _batches.load_image
+    monkeypatch.setattr(_reading, "CAN_FORK", False)  # to count in this process
+    monkeypatch.setattr(_batches, "load_image", lambda *a: decoded.append(a[0]) or load(*a))
+    folder = tmp_path / "new" / "cache"
+    hasher = DeepSketchHasher(12, cache_size=0, cache_dir=folder, **QUICK).fit(*paths, y)
+    assert sorted(decoded) == sorted(np.concatenate(paths))
+    assert list(folder.iterdir()) == []
+    assert hasher.loss_curve_ == DeepSketchHasher(12, **QUICK).fit(*IMAGES).loss_curve_
 
 
 @pytest.mark.parametrize("cache_size", [0, 1024])
