@@ -9,9 +9,13 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_dsh.codes import check_codes
-from sklearn_dsh.retrieval._linear_scan import search_nearest, search_within
+from sklearn_dsh.retrieval._balls import Balls
+from sklearn_dsh.retrieval._choice import choose_structure
+from sklearn_dsh.retrieval._multi_index import MultiIndex
+from sklearn_dsh.retrieval._search import find_nearest, find_within
 
-# A full gallery grows by this factor, so that appending costs O(1) a code.
+# A full gallery grows by this factor, and so does what a structure holds of it, so that appending
+# costs O(1) a code.
 _GROWTH = 1.5
 
 
@@ -27,9 +31,16 @@ class HammingRetriever(BaseEstimator):
         Neighbours that :meth:`kneighbors` returns by default.
     radius : float, default=2
         Largest distance that :meth:`radius_neighbors` returns by default; inclusive.
-    algorithm : {"auto", "linear_scan"}, default="auto"
-        How to search; every algorithm is exact. "linear_scan" looks at every code; "auto" chooses
-        for you, at present always the linear scan.
+    algorithm : {"auto", "linear_scan", "multi_index", "balls"}, default="auto"
+        How to search; every algorithm is exact.
+
+        * "linear_scan" looks at every code, and needs no memory of its own.
+        * "multi_index" looks codes up by parts of their bits [1]_: for near duplicates, and short
+          codes in big galleries. A query that would take longer than a scan is scanned.
+        * "balls" keeps distinct codes around some centres and reads, by the triangle inequality,
+          those that can be near enough: for the codes of categories.
+        * "auto" looks at the gallery and takes what compares least. Small galleries and those in
+          a memory map are scanned.
     n_jobs : int, default=None
         Threads of a search. None means 1 unless in a :obj:`joblib.parallel_backend` context, -1
         all processors. Small searches stay in the calling thread.
@@ -37,7 +48,9 @@ class HammingRetriever(BaseEstimator):
     Attributes
     ----------
     n_samples_fit_ : int
-        Codes in the gallery.
+        Codes in the gallery, removed ones included: the next code gets this index.
+    n_removed_ : int
+        Codes that were removed.
     n_features_in_ : int
         Bytes of a code.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
@@ -54,8 +67,14 @@ class HammingRetriever(BaseEstimator):
       in place. Do not change the array afterwards. ``joblib.dump`` and
       ``joblib.load(..., mmap_mode="r")`` give a retriever whose gallery stays on disk.
     * Searches may run in many threads at once, and after a fork.
+    * :meth:`search_stats` tells what the last search did, and what its structure takes.
     * The first search compiles the kernels, which takes some seconds; they are cached on disk
       for later processes (see numba's ``NUMBA_CACHE_DIR``).
+
+    References
+    ----------
+    .. [1] M. Norouzi, A. Punjani, D. J. Fleet, "Fast Search in Hamming Space with Multi-Index
+       Hashing", CVPR 2012.
 
     Examples
     --------
@@ -70,7 +89,7 @@ class HammingRetriever(BaseEstimator):
     _parameter_constraints = {
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "radius": [Interval(Real, 0, None, closed="left")],
-        "algorithm": [StrOptions({"auto", "linear_scan"})],
+        "algorithm": [StrOptions({"auto", "linear_scan", "multi_index", "balls"})],
         "n_jobs": [Integral, None],
     }
 
@@ -101,14 +120,19 @@ class HammingRetriever(BaseEstimator):
             If `X` is not packed codes, see :func:`~sklearn_dsh.codes.check_codes`.
         """
         self._buffer = self._check_codes(X, reset=True)
+        self._structure, self._removed, self._last_stats = None, None, None
+        self.n_removed_ = 0
         self.n_samples_fit_ = len(self._buffer)
+        self._build_structure()
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None):
         """Append codes to the gallery; they get the next indices.
 
-        The cost is amortised: O(1) a code. The first append to a fitted array copies it.
+        The cost is amortised: O(1) a code. The first append to a fitted array copies it. A
+        structure is built anew when the gallery has grown by half; until then what is new is
+        scanned.
 
         Parameters
         ----------
@@ -137,20 +161,65 @@ class HammingRetriever(BaseEstimator):
             buffer[:n_old] = self._buffer[:n_old]
             self._buffer = buffer
         self._buffer[n_old:n_new] = X
+        if self._removed is not None:
+            self._removed = np.append(self._removed, np.zeros(len(X), dtype=bool))
         self.n_samples_fit_ = n_new
+        if n_new >= _GROWTH * self._n_considered:
+            self._build_structure()
         return self
 
-    def kneighbors(self, X=None, n_neighbors=None, return_distance=True):
+    def remove(self, indices):
+        """Take codes out of the gallery; all others keep their indices.
+
+        A code that was removed before stays so. Its memory is kept, too.
+
+        Parameters
+        ----------
+        indices : int or array-like of int
+            Rows of the gallery.
+
+        Returns
+        -------
+        self : HammingRetriever
+
+        Raises
+        ------
+        ValueError
+            If an index is no integer, or there is no such row.
+        """
+        check_is_fitted(self)
+        rows = np.atleast_1d(np.asarray(indices))
+        if rows.size == 0:
+            return self
+        if rows.ndim != 1 or not np.issubdtype(rows.dtype, np.integer):
+            raise ValueError(
+                "indices must be integers in one dimension, got "
+                f"{rows.dtype} of shape {rows.shape}."
+            )
+        n = self.n_samples_fit_
+        wrong = rows[(rows < 0) | (rows >= n)]
+        if len(wrong):
+            raise ValueError(f"The gallery has rows 0 to {n - 1}: cannot remove row {wrong[0]}.")
+        # A new array: searches in other threads keep the one they have.
+        removed = np.zeros(n, dtype=bool) if self._removed is None else self._removed.copy()
+        removed[rows] = True
+        self._removed = removed
+        self.n_removed_ = int(np.count_nonzero(removed))
+        return self
+
+    def kneighbors(self, X=None, n_neighbors=None, return_distance=True, *, mask=None):
         """Find the nearest codes of every query.
 
         Parameters
         ----------
         X : array-like of shape (n_queries, n_bytes), dtype uint8, default=None
-            The queries. None: every gallery code queries the others.
+            The queries. None: every gallery code that was not removed queries the others.
         n_neighbors : int, default=None
             How many; None takes the constructor's.
         return_distance : bool, default=True
             Whether to return the distances.
+        mask : array-like of shape (n_samples_fit_,), dtype bool, default=None
+            The rows that may be found; None: all that were not removed.
 
         Returns
         -------
@@ -162,38 +231,45 @@ class HammingRetriever(BaseEstimator):
         Raises
         ------
         ValueError
-            If `n_neighbors` is more than the gallery (without the own row) holds, or the queries
-            are not codes of the gallery's width.
+            If `n_neighbors` is more than the gallery (without the own row, what was removed and
+            what `mask` leaves out) holds, the queries are not codes of the gallery's width, or
+            `mask` is not one bool a row.
         """
         check_is_fitted(self)
-        gallery, queries, own_rows = self._search_arguments(X)
+        structure, gallery, queries, options = self._search_arguments(X, mask)
         if n_neighbors is None:
             n_neighbors = self.n_neighbors
         if not isinstance(n_neighbors, Integral):
             raise TypeError(f"n_neighbors must be an integer, got {type(n_neighbors).__name__}.")
-        available = len(gallery) - (own_rows is not None)
+        own_rows, allowed = options["own_rows"], options["allowed"]
+        available = len(gallery) if allowed is None else np.count_nonzero(allowed)
+        available -= own_rows is not None
         if not 1 <= n_neighbors <= available:
             left_out = " (a code is no neighbour of itself)" if own_rows is not None else ""
+            if allowed is not None:
+                left_out += f" (of {len(gallery)} codes, {np.count_nonzero(allowed)} may be found)"
             raise ValueError(
                 f"Expected 1 <= n_neighbors <= {available}{left_out}, but n_neighbors = "
                 f"{n_neighbors}, n_samples_fit_ = {len(gallery)}, n_samples = {len(queries)}."
             )
-        distances, indices = search_nearest(
-            gallery, queries, int(n_neighbors), own_rows=own_rows, n_jobs=self.n_jobs
+        distances, indices, self._last_stats = find_nearest(
+            gallery, structure, queries, int(n_neighbors), **options
         )
         return (distances, indices) if return_distance else indices
 
-    def radius_neighbors(self, X=None, radius=None, return_distance=True):
+    def radius_neighbors(self, X=None, radius=None, return_distance=True, *, mask=None):
         """Find all codes within a radius of every query.
 
         Parameters
         ----------
         X : array-like of shape (n_queries, n_bytes), dtype uint8, default=None
-            The queries. None: every gallery code queries the others.
+            The queries. None: every gallery code that was not removed queries the others.
         radius : float, default=None
             Largest distance, inclusive; None takes the constructor's.
         return_distance : bool, default=True
             Whether to return the distances.
+        mask : array-like of shape (n_samples_fit_,), dtype bool, default=None
+            The rows that may be found; None: all that were not removed.
 
         Returns
         -------
@@ -205,21 +281,22 @@ class HammingRetriever(BaseEstimator):
         Raises
         ------
         ValueError
-            If `radius` is negative or NaN, or the queries are not codes of the gallery's width.
+            If `radius` is negative or NaN, the queries are not codes of the gallery's width, or
+            `mask` is not one bool a row.
         """
-        n_queries, distances, indices, offsets = self._search_within(X, radius)
+        n_queries, distances, indices, offsets = self._search_within(X, radius, mask)
         split = [np.empty(n_queries, dtype=object) for _ in range(2)]
         for q in range(n_queries):
             split[0][q] = distances[offsets[q] : offsets[q + 1]]
             split[1][q] = indices[offsets[q] : offsets[q + 1]]
         return tuple(split) if return_distance else split[1]
 
-    def kneighbors_graph(self, X=None, n_neighbors=None, mode="connectivity"):
+    def kneighbors_graph(self, X=None, n_neighbors=None, mode="connectivity", *, mask=None):
         """Graph of the nearest codes of every query.
 
         Parameters
         ----------
-        X, n_neighbors
+        X, n_neighbors, mask
             As in :meth:`kneighbors`.
         mode : {"connectivity", "distance"}, default="connectivity"
             Whether the entries are ones or distances.
@@ -230,16 +307,16 @@ class HammingRetriever(BaseEstimator):
             Entries of a row in the order of :meth:`kneighbors`; zero distances are stored.
         """
         _check_mode(mode)
-        distances, indices = self.kneighbors(X, n_neighbors)
+        distances, indices = self.kneighbors(X, n_neighbors, mask=mask)
         offsets = np.arange(0, indices.size + 1, indices.shape[1])
         return self._graph(distances.ravel(), indices.ravel(), offsets, mode)
 
-    def radius_neighbors_graph(self, X=None, radius=None, mode="connectivity"):
+    def radius_neighbors_graph(self, X=None, radius=None, mode="connectivity", *, mask=None):
         """Graph of the codes within a radius of every query.
 
         Parameters
         ----------
-        X, radius
+        X, radius, mask
             As in :meth:`radius_neighbors`.
         mode : {"connectivity", "distance"}, default="connectivity"
             Whether the entries are ones or distances.
@@ -250,29 +327,69 @@ class HammingRetriever(BaseEstimator):
             Entries of a row in the order of :meth:`radius_neighbors`; zero distances are stored.
         """
         _check_mode(mode)
-        _, distances, indices, offsets = self._search_within(X, radius)
+        _, distances, indices, offsets = self._search_within(X, radius, mask)
         return self._graph(distances, indices, offsets, mode)
 
-    def _search_within(self, X, radius):
+    def search_stats(self):
+        """What the last search did, whichever thread ran it.
+
+        Returns
+        -------
+        stats : dict or None
+            None before the first search. Else ``"algorithm"`` (that was taken), ``"n_queries"``,
+            ``"n_codes_compared"`` (over all queries), ``"n_keys_looked_up"``,
+            ``"n_queries_scanned"`` (by which the whole gallery was scanned), and of the structure
+            ``"n_distinct_codes"`` (None without one) and ``"n_bytes_of_structure"``.
+        """
         check_is_fitted(self)
-        gallery, queries, own_rows = self._search_arguments(X)
+        return self._last_stats
+
+    def _build_structure(self):
+        gallery = self._buffer[: self.n_samples_fit_]
+        self._n_considered = len(gallery)
+        if self.algorithm == "auto":
+            self._structure = choose_structure(gallery, n_jobs=self.n_jobs)
+        elif self.algorithm == "balls":
+            self._structure = Balls(gallery, n_jobs=self.n_jobs)
+        elif self.algorithm == "multi_index":
+            self._structure = MultiIndex(gallery)
+
+    def _search_within(self, X, radius, mask):
+        check_is_fitted(self)
+        structure, gallery, queries, options = self._search_arguments(X, mask)
         if radius is None:
             radius = self.radius
         if not isinstance(radius, Real) or not radius >= 0:
             raise ValueError(f"radius must be a number that is 0 or more, got {radius!r}.")
         radius = int(min(radius, 8 * gallery.shape[1]))
-        return len(queries), *search_within(
-            gallery, queries, radius, own_rows=own_rows, n_jobs=self.n_jobs
-        )
+        *found, self._last_stats = find_within(gallery, structure, queries, radius, **options)
+        return len(queries), *found
 
-    def _search_arguments(self, X):
-        """The gallery, the queries, and the row that each query leaves out (or None)."""
-        # The number before the array: rows that another thread appends meanwhile lie behind it.
-        n_samples = self.n_samples_fit_
+    def _search_arguments(self, X, mask):
+        """Structure, gallery, queries, and the other arguments of a search."""
+        # In this order: what another thread appends meanwhile lies behind what is read here.
+        structure, removed = self._structure, self._removed
+        n_samples = self.n_samples_fit_ if removed is None else len(removed)
         gallery = self._buffer[:n_samples]
+        allowed = None if removed is None else ~removed
+        if mask is not None:
+            mask = np.asarray(mask)
+            if mask.dtype != bool or mask.shape != (n_samples,):
+                raise ValueError(
+                    f"mask must hold one bool for each of the {n_samples} codes, got {mask.dtype} "
+                    f"of shape {mask.shape}."
+                )
+            mask = mask if allowed is None else mask & allowed
+        options = {"allowed": allowed if mask is None else mask, "own_rows": None}
+        options["n_jobs"] = self.n_jobs
         if X is None:
-            return gallery, gallery, np.arange(n_samples)
-        return gallery, self._check_codes(X, reset=False), None
+            options["own_rows"] = (
+                np.arange(n_samples) if removed is None else np.flatnonzero(allowed)
+            )
+            queries = gallery if removed is None else gallery[options["own_rows"]]
+        else:
+            queries = self._check_codes(X, reset=False)
+        return structure, gallery, queries, options
 
     def _graph(self, distances, indices, offsets, mode):
         data = distances.astype(float) if mode == "distance" else np.ones(len(indices))
@@ -287,7 +404,8 @@ class HammingRetriever(BaseEstimator):
     def __getstate__(self):
         state = super().__getstate__()
         if "_buffer" in state:  # leave out the room for growth
-            state = {**state, "_buffer": state["_buffer"][: self.n_samples_fit_]}
+            buffer = state["_buffer"][: self.n_samples_fit_]
+            state = {**state, "_buffer": buffer, "_last_stats": None}
         return state
 
     def __sklearn_tags__(self):

@@ -112,6 +112,14 @@ def _load_word(typingctx, codes, row, byte):
 
 
 @intrinsic
+def _popcount(typingctx, word):
+    def codegen(context, builder, signature, args):
+        return builder.ctpop(args[0])
+
+    return types.int64(types.uint64), codegen
+
+
+@intrinsic
 def _lowest_bit(typingctx, mask):
     """Position of the lowest set bit of a mask that is not zero."""
 
@@ -208,6 +216,7 @@ def scan_nearest(
     last,
     queries,
     own_rows,
+    allowed,
     k,
     queries_per_block,
     block,
@@ -220,8 +229,10 @@ def scan_nearest(
 
     A query keeps every code nearer than its *limit*: the k-th smallest distance so far, known from
     a running histogram of what it kept. As codes come in gallery order, one at the limit itself
-    can only lose the tie. `own_rows` holds a row that a query leaves out, or -1. `distances` is
-    scratch space of the block's length and of a type that holds the largest distance.
+    can only lose the tie. `own_rows` holds a row that a query leaves out, or -1. `allowed` has one
+    bit a row, :data:`LANES` a word, the first row lowest; it is empty where all may be found.
+    `first` is a multiple of :data:`LANES`. `distances` is scratch space of the block's length and
+    of a type that holds the largest distance.
     """
     n_bytes = gallery.shape[1]
     largest = 8 * n_bytes
@@ -235,6 +246,7 @@ def scan_nearest(
     n_below = np.empty(queries_per_block, dtype=np.int64)  # kept codes nearer than the limit
     sizes = np.empty(queries_per_block, dtype=np.int64)
     starts = np.empty(largest + 2, dtype=np.int64)
+    masked = len(allowed) > 0
     for q0 in range(0, len(queries), queries_per_block):
         n_queries = min(queries_per_block, len(queries) - q0)
         histogram[:] = 0
@@ -250,6 +262,8 @@ def scan_nearest(
                 own = own_rows[q0 + j] - row
                 for i in range(0, n, LANES):
                     mask = _candidate_mask(distances, i, n, limit)
+                    if mask != 0 and masked:
+                        mask &= allowed[(row + i) // LANES]
                     while mask != 0:
                         at = i + _lowest_bit(mask)
                         mask &= mask - _ONE
@@ -314,6 +328,7 @@ def scan_within(
     last,
     queries,
     own_rows,
+    allowed,
     radius,
     queries_per_block,
     block,
@@ -329,7 +344,7 @@ def scan_within(
     n_bytes = gallery.shape[1]
     words = np.empty((n_bytes, block // 8), dtype=np.uint64)
     planes = words.view(np.uint8)
-    writes = len(out_rows) > 0
+    writes, masked = len(out_rows) > 0, len(allowed) > 0
     for q0 in range(0, len(queries), queries_per_block):
         for row in range(first, last, block):
             n = min(block, last - row)
@@ -339,6 +354,8 @@ def scan_within(
                 own = own_rows[q] - row
                 for i in range(0, n, LANES):
                     mask = _candidate_mask(distances, i, n, radius + 1)
+                    if mask != 0 and masked:
+                        mask &= allowed[(row + i) // LANES]
                     while mask != 0:
                         at = i + _lowest_bit(mask)
                         mask &= mask - _ONE
@@ -377,3 +394,438 @@ def scan_counts(
                 for i in range(n):
                     same = np.int64(gallery_labels[row + i] == label)
                     counts[q, distances[i], same] += 1
+
+
+# What follows searches structures of *distinct* codes. A distinct code has a number; the gallery
+# rows that hold it are rows[starts[number] : starts[number + 1]], ascending.
+
+
+@njit(nogil=True, cache=True)
+def hash_codes(codes, out):
+    """A 64-bit hash of every code (the finaliser of splitmix64 over its bytes, eight at a time)."""
+    n_bytes = codes.shape[1]
+    for row in range(len(codes)):
+        h = np.uint64(0x9E3779B97F4A7C15)
+        for start in range(0, n_bytes, 8):
+            word = np.uint64(0)
+            for b in range(start, min(start + 8, n_bytes)):
+                word = (word << _EIGHTH) | np.uint64(codes[row, b])
+            h = (h ^ word) + np.uint64(0x9E3779B97F4A7C15)
+            h = (h ^ (h >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            h = (h ^ (h >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+            h = h ^ (h >> np.uint64(31))
+        out[row] = h
+
+
+@njit(nogil=True, cache=True)
+def _compare_codes(codes, a, b):
+    for byte in range(codes.shape[1]):
+        if codes[a, byte] != codes[b, byte]:
+            return -1 if codes[a, byte] < codes[b, byte] else 1
+    return 0
+
+
+@njit(nogil=True, cache=True)
+def order_equal_keys(codes, keys, order):
+    """Sort every run of rows with one key by (code, row), in place; return where codes begin.
+
+    `order` holds rows, ascending by key. A run has more than one code only where hashes collide.
+    """
+    n = len(order)
+    is_first = np.zeros(n, dtype=np.bool_)
+    start = 0
+    while start < n:
+        stop = start + 1
+        key = keys[order[start]]
+        differ = False
+        while stop < n and keys[order[stop]] == key:
+            differ |= _compare_codes(codes, order[start], order[stop]) != 0
+            stop += 1
+        if stop - start > 1:
+            order[start:stop] = np.sort(order[start:stop])
+        if differ:
+            for i in range(start + 1, stop):  # insertion sort; stable, so rows stay ascending
+                row = order[i]
+                j = i
+                while j > start and _compare_codes(codes, order[j - 1], row) > 0:
+                    order[j] = order[j - 1]
+                    j -= 1
+                order[j] = row
+        is_first[start] = True
+        for i in range(start + 1, stop):
+            is_first[i] = differ and _compare_codes(codes, order[i - 1], order[i]) != 0
+        start = stop
+    return is_first
+
+
+@njit(nogil=True, cache=True)
+def sum_bits(codes, labels, counts, sizes):
+    """Add to counts[label, bit] the set bits of the codes (most significant first)."""
+    for row in range(len(codes)):
+        label = labels[row]
+        sizes[label] += 1
+        for b in range(codes.shape[1]):
+            byte = codes[row, b]
+            for bit in range(8):
+                counts[label, 8 * b + bit] += (byte >> (7 - bit)) & 1
+
+
+@njit(nogil=True, cache=True)
+def fill_block_planes(codes, starts, rows, block_starts, planes):
+    """The byte planes of distinct codes, block by block, one after the other.
+
+    :data:`LANES` bytes behind the last are read, too.
+    """
+    n_bytes = codes.shape[1]
+    for block in range(len(block_starts) - 1):
+        first, n = block_starts[block], block_starts[block + 1] - block_starts[block]
+        for i in range(n):
+            row = rows[starts[first + i]]
+            for byte in range(n_bytes):
+                planes[n_bytes * first + byte * n + i] = codes[row, byte]
+
+
+@njit(nogil=True, cache=True)
+def _may_be_found(allowed, row):
+    return len(allowed) == 0 or (allowed[row // LANES] >> np.uint64(row % LANES)) & _ONE != 0
+
+
+@njit(nogil=True, cache=True)
+def _count_rows(starts, rows, number, distance, own, allowed):
+    """How many rows of a distinct code a query may find."""
+    count = starts[number + 1] - starts[number]
+    if len(allowed) > 0:
+        count = 0
+        for at in range(starts[number], starts[number + 1]):
+            count += _may_be_found(allowed, rows[at])
+    # The own row holds the only code at distance 0.
+    if own >= 0 and distance == 0 and _may_be_found(allowed, own):
+        count -= 1
+    return count
+
+
+@njit(nogil=True, cache=True)
+def _enlarge(array):
+    out = np.empty(2 * len(array), dtype=array.dtype)
+    out[: len(array)] = array
+    return out
+
+
+@njit(nogil=True, cache=True)
+def _make_room(numbers, distances, limit):
+    """Drop candidates beyond the limit; enlarge the arrays where most remain."""
+    kept = 0
+    for c in range(len(numbers)):
+        if distances[c] <= limit:
+            numbers[kept], distances[kept] = numbers[c], distances[c]
+            kept += 1
+    if 2 * kept > len(numbers):
+        numbers, distances = _enlarge(numbers), _enlarge(distances)
+    return kept, numbers, distances
+
+
+@njit(nogil=True, cache=True)
+def _take_rows(
+    numbers, distances, size, limit, starts, rows, own, allowed, positions, out_distances, out_rows
+):
+    """Write the rows of the candidates, sorted by (distance, row); return how many.
+
+    Rows nearer than the limit are fewer than there is room for; of those at the limit the first
+    are taken. `positions` is scratch space of limit + 2.
+    """
+    positions[: limit + 2] = 0
+    for c in range(size):
+        distance = distances[c]
+        if distance < limit:
+            positions[distance + 1] += _count_rows(starts, rows, numbers[c], distance, own, allowed)
+    for distance in range(limit):
+        positions[distance + 1] += positions[distance]
+    n_below = positions[limit]
+    n_tied = len(out_rows) - n_below
+    tied = np.empty(max(2 * n_tied, 64), dtype=np.int64)
+    n = 0
+    for c in range(size):
+        distance = distances[c]
+        if distance > limit:
+            continue
+        number = numbers[c]
+        found = 0
+        for at in range(starts[number], starts[number + 1]):
+            row = rows[at]
+            if row == own or not _may_be_found(allowed, row):
+                continue
+            if distance < limit:
+                out_rows[positions[distance]] = row
+                out_distances[positions[distance]] = distance
+                positions[distance] += 1
+            else:
+                if found == n_tied:
+                    break
+                found += 1
+                if n == len(tied):
+                    tied[:n_tied] = np.sort(tied)[:n_tied]
+                    n = n_tied
+                tied[n] = row
+                n += 1
+    start = 0
+    for distance in range(limit):
+        out_rows[start : positions[distance]].sort()
+        start = positions[distance]
+    tied[:n].sort()
+    n = min(n, n_tied)
+    out_rows[n_below : n_below + n] = tied[:n]
+    out_distances[n_below : n_below + n] = limit
+    return n_below + n
+
+
+@njit(nogil=True, cache=True)
+def _balls_by_distance(centre_planes, n_centres, query, scratch, histogram, order):
+    """Numbers of the centres by their distance to the query, which is left in scratch."""
+    _fill_distances(centre_planes, query, n_centres, scratch)
+    histogram[:] = 0
+    for ball in range(n_centres):
+        histogram[scratch[ball] + 1] += 1
+    for distance in range(len(histogram) - 1):
+        histogram[distance + 1] += histogram[distance]
+    for ball in range(n_centres):
+        order[histogram[scratch[ball]]] = ball
+        histogram[scratch[ball]] += 1
+
+
+@njit(nogil=True, cache=True)
+def search_balls(
+    centre_planes,
+    n_centres,
+    ball_blocks,
+    block_starts,
+    block_low,
+    block_high,
+    planes,
+    starts,
+    rows,
+    queries,
+    own_rows,
+    allowed,
+    radius,
+    scratch,
+    centre_scratch,
+    offsets,
+    out_distances,
+    out_rows,
+    out_counts,
+    stats,
+):
+    """The nearest rows within the radius of every query, from codes kept in balls.
+
+    Ball b has the blocks ball_blocks[b] : ball_blocks[b + 1]; block c has the distinct codes
+    block_starts[c] : block_starts[c + 1], between block_low[c] and block_high[c] away from the
+    ball's centre: by the triangle inequality it is left out where they are too far from the query.
+    `scratch` has room for a block.
+    Balls are looked at from the nearest centre on. The answer of query q is written from
+    offsets[q] on, as far as offsets[q + 1], and out_counts[q] says how many rows it has; without
+    room for any answer (out_rows is empty), all within the radius are counted. stats[0] counts the
+    codes that were compared.
+    """
+    n_bytes = len(centre_planes)
+    largest = 8 * n_bytes
+    histogram = np.empty(largest + 2, dtype=np.int64)
+    weights = np.empty(largest + 2, dtype=np.int64)
+    positions = np.empty(largest + 3, dtype=np.int64)
+    order = np.empty(n_centres, dtype=np.int64)
+    numbers = np.empty(1024, dtype=np.int64)
+    distances = np.empty(1024, dtype=np.int64)
+    only_counts = len(out_rows) == 0
+    for q in range(len(queries)):
+        k = offsets[q + 1] - offsets[q]
+        query, own = queries[q], own_rows[q]
+        _balls_by_distance(centre_planes, n_centres, query, centre_scratch, histogram, order)
+        weights[:] = 0
+        size, limit, n_within = 0, radius, 0  # n_within: rows at the limit or nearer
+        for o in range(n_centres):
+            ball = order[o]
+            to_centre = np.int64(centre_scratch[ball])
+            for block in range(ball_blocks[ball], ball_blocks[ball + 1]):
+                if to_centre - block_high[block] > limit or block_low[block] - to_centre > limit:
+                    continue
+                first, n = block_starts[block], block_starts[block + 1] - block_starts[block]
+                stats[0] += n
+                block_planes = planes[n_bytes * first : n_bytes * (first + n)]
+                _fill_distances(block_planes.reshape((n_bytes, n)), query, n, scratch)
+                for i in range(0, n, LANES):
+                    mask = _candidate_mask(scratch, i, n, limit + 1)
+                    while mask != 0:
+                        at = i + _lowest_bit(mask)
+                        mask &= mask - _ONE
+                        distance = np.int64(scratch[at])
+                        if distance > limit:
+                            continue
+                        number = first + at
+                        count = _count_rows(starts, rows, number, distance, own, allowed)
+                        n_within += count
+                        if only_counts or count == 0:
+                            continue
+                        if size == len(numbers):
+                            size, numbers, distances = _make_room(numbers, distances, limit)
+                        numbers[size], distances[size] = number, distance
+                        size += 1
+                        weights[distance] += count
+                        while n_within - weights[limit] >= k:
+                            n_within -= weights[limit]
+                            limit -= 1
+        if only_counts:
+            out_counts[q] = n_within
+            continue
+        answer = slice(offsets[q], offsets[q + 1])
+        out_counts[q] = _take_rows(
+            numbers, distances, size, limit, starts, rows, own, allowed, positions,
+            out_distances[answer], out_rows[answer],
+        )  # fmt: skip
+
+
+@njit(nogil=True, cache=True)
+def _distance(codes, number, queries, q):
+    """Between one code and one query."""
+    n_bytes = codes.shape[1]
+    total, whole = 0, n_bytes // 8 * 8
+    for byte in range(0, whole, 8):
+        total += _popcount(_load_word(codes, number, byte) ^ _load_word(queries, q, byte))
+    for byte in range(whole, n_bytes):
+        total += _popcount(np.uint64(codes[number, byte] ^ queries[q, byte]))
+    return total
+
+
+@njit(nogil=True, cache=True)
+def _substring(code, first, n_bits):
+    """Bits first : first + n_bits of a code as a number, the first bit highest."""
+    value = 0
+    for bit in range(first, first + n_bits):
+        value = (value << 1) | ((code[bit >> 3] >> (7 - (bit & 7))) & 1)
+    return value
+
+
+@njit(nogil=True, cache=True)
+def fill_table(codes, first, n_bits, keys, ends, numbers):
+    """Sort the numbers of the codes by their substring: key has numbers[ends[key]:ends[key + 1]].
+
+    `keys` is scratch space, `ends` (2 ** n_bits + 1) and zero, and stays shifted as it should.
+    """
+    for number in range(len(codes)):
+        keys[number] = _substring(codes[number], first, n_bits)
+        ends[keys[number] + 1] += 1
+    for key in range(len(ends) - 1):
+        ends[key + 1] += ends[key]
+    for number in range(len(codes)):
+        key = keys[number]
+        numbers[ends[key]] = number
+        ends[key] += 1
+    for key in range(len(ends) - 1, 0, -1):
+        ends[key] = ends[key - 1]
+    ends[0] = 0
+
+
+@njit(nogil=True, cache=True)
+def search_tables(
+    codes,
+    first_bits,
+    choices,
+    table_ends,
+    table_numbers,
+    starts,
+    rows,
+    queries,
+    own_rows,
+    allowed,
+    radius,
+    most_work,
+    offsets,
+    out_distances,
+    out_rows,
+    out_counts,
+    stats,
+):
+    """The nearest rows within the radius of every query, by multi-index hashing.
+
+    Norouzi, Punjani and Fleet, CVPR 2012: in step r, table r modulo m is looked up with the
+    query's substring with r // m of its bits flipped in every way. A code at distance r or less
+    has been met by then: it agrees with the query in one substring better than that.
+    choices[t, flipped] is the number of those ways in table t. A query that would take more than
+    `most_work` (keys and codes, those of the next step being foreseen) is given up: its out_counts
+    is -1. For the rest see :func:`search_balls`; stats[0] counts the codes that were compared,
+    stats[1] the keys that were looked up.
+    """
+    n_tables = len(first_bits) - 1
+    largest = 8 * codes.shape[1]
+    weights = np.empty(largest + 2, dtype=np.int64)
+    positions = np.empty(largest + 3, dtype=np.int64)
+    met = np.zeros(len(codes) // 64 + 1, dtype=np.uint64)
+    numbers = np.empty(1024, dtype=np.int64)
+    distances = np.empty(1024, dtype=np.int64)
+    touched = np.empty(1024, dtype=np.int64)
+    only_counts = len(out_rows) == 0
+    for q in range(len(queries)):
+        k = offsets[q + 1] - offsets[q]
+        query, own = queries[q], own_rows[q]
+        weights[:] = 0
+        size, limit, n_within, n_touched, n_keys = 0, radius, 0, 0, 0
+        given_up = False
+        for step in range(largest + n_tables):
+            table, flipped = step % n_tables, step // n_tables
+            n_bits = first_bits[table + 1] - first_bits[table]
+            if flipped <= n_bits:
+                expected = choices[table, flipped] * (1.0 + len(codes) / (1 << n_bits))
+                if n_keys + n_touched + expected > most_work:
+                    given_up = True
+                    break
+                base = _substring(query, first_bits[table], n_bits)
+                ends, listed = table_ends[table], table_numbers[table]
+                change = (1 << flipped) - 1
+                for _ in range(choices[table, flipped]):
+                    key = base ^ change
+                    for at in range(ends[key], ends[key + 1]):
+                        number = np.int64(listed[at])
+                        bit = _ONE << np.uint64(number % 64)
+                        if met[number // 64] & bit:
+                            continue
+                        met[number // 64] |= bit
+                        if n_touched == len(touched):
+                            touched = _enlarge(touched)
+                        touched[n_touched] = number
+                        n_touched += 1
+                        distance = _distance(codes, number, queries, q)
+                        if distance > limit:
+                            continue
+                        count = _count_rows(starts, rows, number, distance, own, allowed)
+                        n_within += count
+                        if only_counts or count == 0:
+                            continue
+                        if size == len(numbers):
+                            size, numbers, distances = _make_room(numbers, distances, limit)
+                        numbers[size], distances[size] = number, distance
+                        size += 1
+                        weights[distance] += count
+                        while n_within - weights[limit] >= k:
+                            n_within -= weights[limit]
+                            limit -= 1
+                    if change == 0:
+                        break
+                    lowest = change & -change  # the next number with as many bits (Gosper)
+                    higher = change + lowest
+                    change = higher | (((change ^ higher) >> 2) // lowest)
+                n_keys += choices[table, flipped]
+            if limit <= step:
+                break
+        for c in range(n_touched):
+            met[touched[c] // 64] = np.uint64(0)
+        stats[0] += n_touched
+        stats[1] += n_keys
+        if given_up:
+            out_counts[q] = -1
+            continue
+        if only_counts:
+            out_counts[q] = n_within
+            continue
+        answer = slice(offsets[q], offsets[q + 1])
+        out_counts[q] = _take_rows(
+            numbers, distances, size, limit, starts, rows, own, allowed, positions,
+            out_distances[answer], out_rows[answer],
+        )  # fmt: skip

@@ -26,7 +26,7 @@ _BYTES_PER_THREAD = 1 << 25
 _QUERIES_PER_THREAD = 16
 
 
-def search_nearest(gallery, queries, k, *, own_rows=None, n_jobs=None):
+def search_nearest(gallery, queries, k, *, own_rows=None, allowed=None, n_jobs=None):
     """The k nearest codes of every query.
 
     Parameters
@@ -38,6 +38,8 @@ def search_nearest(gallery, queries, k, *, own_rows=None, n_jobs=None):
         At most n_gallery, or n_gallery - 1 with `own_rows`.
     own_rows : ndarray of shape (n_queries,), default=None
         The gallery row that each query leaves out.
+    allowed : ndarray of shape (n_gallery,), dtype bool, default=None
+        The rows that may be found, at least `k`, or `k` + 1 with `own_rows`; None: all.
     n_jobs : int, default=None
         Threads, as joblib counts them.
 
@@ -47,9 +49,23 @@ def search_nearest(gallery, queries, k, *, own_rows=None, n_jobs=None):
     rows : ndarray of shape (n_queries, k), dtype intp
         Ascending by (distance, row).
     """
+    options = {"own_rows": own_rows, "allowed": allowed, "n_jobs": n_jobs}
+    return search_some(gallery, queries, k, **options)[:2]
+
+
+def search_some(gallery, queries, k, *, own_rows=None, allowed=None, n_jobs=None):
+    """As :func:`search_nearest`, where fewer than `k` may be found by a query.
+
+    Returns
+    -------
+    distances, rows
+        As `search_nearest` gives them; the first ``counts[q]`` columns of query q are set.
+    counts : ndarray of shape (n_queries,), dtype int64
+    """
     n_queries = len(queries)
     plan = _Plan(gallery, queries, n_jobs)
-    own_rows = _no_rows(n_queries) if own_rows is None else own_rows.astype(np.int64)
+    own_rows = no_rows(n_queries) if own_rows is None else own_rows.astype(np.int64)
+    allowed = row_bits(allowed)
     out_distances = np.empty((n_queries, k), dtype=np.int32)
     out_rows = np.empty((n_queries, k), dtype=np.intp)
     at_once = max(1, min(_QUERIES_PER_BLOCK, _MOST_CANDIDATES // (k + max(k, 1024))))
@@ -57,37 +73,37 @@ def search_nearest(gallery, queries, k, *, own_rows=None, n_jobs=None):
     def scan(part, distances, rows, counts, k_part):
         chosen, first, last = part
         _kernels.scan_nearest(
-            plan.gallery, first, last, plan.queries[chosen], own_rows[chosen], k_part, at_once,
-            plan.block, plan.scratch(), distances, rows, counts,
+            plan.gallery, first, last, plan.queries[chosen], own_rows[chosen], allowed, k_part,
+            at_once, plan.block, plan.scratch(), distances, rows, counts,
         )  # fmt: skip
 
     if not plan.splits_gallery:
         counts = np.empty(n_queries, dtype=np.int64)
-        _run([
+        run_tasks([
             lambda part=part: scan(part, out_distances[part[0]], out_rows[part[0]],
                                    counts[part[0]], k)
             for part in plan.parts
         ])  # fmt: skip
-        return out_distances, out_rows
+        return out_distances, out_rows, counts
 
     k_part = min(k, max(last - first for _, first, last in plan.parts))
     shape = (len(plan.parts), n_queries, k_part)
     distances, rows = np.empty(shape, dtype=np.int32), np.empty(shape, dtype=np.intp)
     counts = np.empty(shape[:2], dtype=np.int64)
-    _run([
+    run_tasks([
         lambda p=p, part=part: scan(part, distances[p], rows[p], counts[p], k_part)
         for p, part in enumerate(plan.parts)
     ])  # fmt: skip
     _kernels.merge_nearest(distances, rows, counts, k, plan.largest, out_distances, out_rows)
-    return out_distances, out_rows
+    return out_distances, out_rows, np.minimum(counts.sum(axis=0), k)
 
 
-def search_within(gallery, queries, radius, *, own_rows=None, n_jobs=None):
+def search_within(gallery, queries, radius, *, own_rows=None, allowed=None, n_jobs=None):
     """All codes within a radius of every query.
 
     Parameters
     ----------
-    gallery, queries, own_rows, n_jobs
+    gallery, queries, own_rows, allowed, n_jobs
         As in :func:`search_nearest`.
     radius : int
         The largest distance that counts, 0 or more.
@@ -102,7 +118,8 @@ def search_within(gallery, queries, radius, *, own_rows=None, n_jobs=None):
     """
     n_queries = len(queries)
     plan = _Plan(gallery, queries, n_jobs)
-    own_rows = _no_rows(n_queries) if own_rows is None else own_rows.astype(np.int64)
+    own_rows = no_rows(n_queries) if own_rows is None else own_rows.astype(np.int64)
+    allowed = row_bits(allowed)
     radius = min(radius, plan.largest)
     n_shards = len(plan.parts) if plan.splits_gallery else 1
     positions = np.zeros((n_shards, n_queries, radius + 1), dtype=np.int64)
@@ -110,13 +127,15 @@ def search_within(gallery, queries, radius, *, own_rows=None, n_jobs=None):
     def scan(p, part, out_rows):
         chosen, first, last = part
         _kernels.scan_within(
-            plan.gallery, first, last, plan.queries[chosen], own_rows[chosen], radius,
+            plan.gallery, first, last, plan.queries[chosen], own_rows[chosen], allowed, radius,
             _QUERIES_PER_BLOCK, plan.block, plan.scratch(),
             positions[p if plan.splits_gallery else 0, chosen], out_rows,
         )  # fmt: skip
 
     def scan_all(out_rows):
-        _run([lambda p=p, part=part: scan(p, part, out_rows) for p, part in enumerate(plan.parts)])
+        run_tasks(
+            [lambda p=p, part=part: scan(p, part, out_rows) for p, part in enumerate(plan.parts)]
+        )
 
     scan_all(np.empty(0, dtype=np.intp))
     # What comes first: the query, then the distance, then the part of the gallery.
@@ -160,7 +179,7 @@ def count_by_distance(
         query_labels = np.ascontiguousarray(query_labels, dtype=np.int64)
         gallery_labels = np.ascontiguousarray(gallery_labels, dtype=np.int64)
     else:
-        query_labels, gallery_labels = _no_rows(len(query_codes)), _no_rows(len(gallery_codes))
+        query_labels, gallery_labels = no_rows(len(query_codes)), no_rows(len(gallery_codes))
     n_shards = len(plan.parts) if plan.splits_gallery else 1
     counts = np.zeros((n_shards, len(query_codes), plan.largest + 1, 2), dtype=np.int64)
 
@@ -172,7 +191,7 @@ def count_by_distance(
             counts[p if plan.splits_gallery else 0, chosen],
         )  # fmt: skip
 
-    _run([lambda p=p, part=part: scan(p, part) for p, part in enumerate(plan.parts)])
+    run_tasks([lambda p=p, part=part: scan(p, part) for p, part in enumerate(plan.parts)])
     counts = counts.sum(axis=0)
     return counts.sum(axis=2), (counts[:, :, 1].copy() if labelled else None)
 
@@ -185,7 +204,7 @@ class _Plan:
 
     def __init__(self, gallery, queries, n_jobs):
         # Numba compiles for writeable and read-only arrays separately: show it one kind.
-        self.gallery, self.queries = _read_only(gallery), _read_only(queries)
+        self.gallery, self.queries = read_only(gallery), read_only(queries)
         n_bytes = gallery.shape[1]
         self.largest = 8 * n_bytes
         lanes = _kernels.LANES
@@ -196,6 +215,7 @@ class _Plan:
         if self.splits_gallery:
             n_threads = min(n_threads, max(1, len(gallery) // self.block))
             ends = np.linspace(0, len(gallery), n_threads + 1).astype(int)
+            ends[1:-1] -= ends[1:-1] % lanes
             self.parts = [(slice(None), first, last) for first, last in pairwise(ends)]
         else:
             ends = np.linspace(0, len(queries), n_threads + 1).astype(int)
@@ -206,17 +226,27 @@ class _Plan:
         return np.empty(self.block, dtype=np.uint8 if self.largest < 255 else np.uint16)
 
 
-def _no_rows(n):
+def row_bits(allowed):
+    """Booleans as words of `LANES` bits, the first row lowest; None as no words."""
+    if allowed is None:
+        return np.empty(0, dtype=np.uint64)
+    bits = np.packbits(allowed, bitorder="little")
+    words = np.zeros(-(-len(allowed) // _kernels.LANES) * 8, dtype=np.uint8)
+    words[: len(bits)] = bits
+    return words.view("<u8").astype(np.uint64, copy=False)
+
+
+def no_rows(n):
     return np.full(n, -1, dtype=np.int64)
 
 
-def _read_only(array):
+def read_only(array):
     view = array.view()
     view.flags.writeable = False
     return view
 
 
-def _run(tasks):
+def run_tasks(tasks):
     """Call the tasks at the same time, the first in this thread; raise what one raises."""
     errors = []
 
@@ -234,3 +264,10 @@ def _run(tasks):
         thread.join()
     if errors:
         raise errors[0]
+
+
+def split_queries(n_queries, n_jobs):
+    """Slices of the queries, one a thread, for searches of which each takes some microseconds."""
+    n_parts = max(1, min(effective_n_jobs(n_jobs), n_queries // _QUERIES_PER_THREAD))
+    ends = np.linspace(0, n_queries, n_parts + 1).astype(int)
+    return [slice(a, b) for a, b in pairwise(ends)]

@@ -180,11 +180,15 @@ def test_a_memory_mapped_gallery_is_not_copied(gallery, queries, tmp_path):
     assert_same_answers(retriever, HammingRetriever().fit(gallery), queries)
 
 
-def test_all_fitted_state_is_plain(gallery):
-    retriever = HammingRetriever().fit(gallery).partial_fit(gallery)
-    fitted = set(vars(retriever)) - set(retriever.get_params())
-    assert fitted == {"_buffer", "n_samples_fit_", "n_features_in_"}
-    assert type(retriever._buffer) is np.ndarray
+@pytest.mark.parametrize("algorithm", ["linear_scan", "multi_index", "balls"])
+def test_all_fitted_state_is_plain(gallery, algorithm):
+    retriever = HammingRetriever(algorithm=algorithm).fit(gallery).partial_fit(gallery).remove(3)
+    fitted = {k: v for k, v in vars(retriever).items() if k not in retriever.get_params()}
+    structure = fitted.pop("_structure")
+    assert (structure is None) == (algorithm == "linear_scan")
+    if structure is not None:
+        fitted |= vars(structure)
+    assert {type(value) for value in fitted.values()} <= {np.ndarray, int, type(None)}
 
 
 def test_many_threads_at_once(gallery, queries):
@@ -251,7 +255,7 @@ def test_invalid_mode(gallery, method):
 
 @pytest.mark.parametrize(
     ("parameter", "value"),
-    [("n_neighbors", 0), ("radius", -1), ("algorithm", "multi_index"), ("n_jobs", 0.5)],
+    [("n_neighbors", 0), ("radius", -1), ("algorithm", "kd_tree"), ("n_jobs", 0.5)],
 )
 def test_invalid_parameters(gallery, parameter, value):
     message = f"The '{parameter}' parameter of HammingRetriever must be"

@@ -2,68 +2,15 @@
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hamming_reference import brute_force, make_codes, make_problem, many_examples, problems
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sklearn_dsh.codes import hamming_distances
 from sklearn_dsh.retrieval import _kernels, _linear_scan
 from sklearn_dsh.retrieval._linear_scan import count_by_distance, search_nearest, search_within
 
-
-@pytest.fixture(autouse=True)
-def small_work_is_split(monkeypatch):
-    """Split the work of small inputs as that of big ones, and work in many small blocks."""
-    monkeypatch.setattr(_linear_scan, "_BYTES_PER_THREAD", 1)
-    monkeypatch.setattr(_linear_scan, "_QUERIES_PER_THREAD", 4)
-    monkeypatch.setattr(_linear_scan, "_QUERIES_PER_BLOCK", 3)
-    monkeypatch.setattr(_linear_scan, "_BLOCK_BYTES", 1)
-
-
-def brute_force(gallery, queries, k, own_rows=None):
-    distances = hamming_distances(queries, gallery)
-    if own_rows is not None:
-        distances[np.arange(len(queries)), own_rows] = np.iinfo(np.int32).max
-    rows = np.argsort(distances, axis=1, kind="stable")[:, :k]
-    return np.take_along_axis(distances, rows, axis=1), rows
-
-
-def make_codes(seed, n, n_bytes, n_distinct, flipped):
-    """Codes with duplicates (few distinct ones) and near-duplicates (some bits flipped)."""
-    rng = np.random.default_rng(seed)
-    codes = rng.integers(0, 256, (n_distinct, n_bytes), dtype=np.uint8)
-    codes = codes[rng.integers(0, n_distinct, n)]
-    return codes ^ np.packbits(rng.random((n, 8 * n_bytes)) < flipped, axis=1)
-
-
-problems = st.fixed_dictionaries(
-    {
-        "seed": st.integers(0, 2**32 - 1),
-        "n_gallery": st.integers(1, 900),
-        "n_queries": st.integers(1, 20),
-        "n_bytes": st.integers(1, 40),
-        "n_distinct": st.sampled_from([1, 2, 7, 1000]),
-        "flipped": st.sampled_from([0.0, 0.03, 0.5]),
-        "n_jobs": st.sampled_from([1, 2, 3, 5]),
-    }
-)
-
-
-def make_problem(problem):
-    n_gallery, n_queries = problem["n_gallery"], problem["n_queries"]
-    codes = make_codes(
-        problem["seed"],
-        n_gallery + n_queries,
-        problem["n_bytes"],
-        problem["n_distinct"],
-        problem["flipped"],
-    )
-    return codes[:n_gallery], codes[n_gallery:]
-
-
-# The fixture only sets constants, which every example may share.
-many_examples = settings(
-    deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+pytestmark = pytest.mark.usefixtures("small_work_is_split")
 
 
 @many_examples
@@ -140,6 +87,30 @@ def test_own_rows_are_left_out(problem):
     assert not np.any(rows == np.repeat(own_rows, n_same - 1))
 
 
+@many_examples
+@given(problem=problems, share=st.floats(0, 1), k_share=st.floats(0, 1))
+def test_only_allowed_rows_are_found(problem, share, k_share):
+    gallery, queries = make_problem(problem)
+    rng = np.random.default_rng(problem["seed"])
+    allowed = rng.random(len(gallery)) < share
+    allowed[rng.integers(len(gallery))] = True
+    n_allowed = np.count_nonzero(allowed)
+    k = max(1, round(k_share * n_allowed))
+    n_jobs = problem["n_jobs"]
+    distances, rows = search_nearest(gallery, queries, k, allowed=allowed, n_jobs=n_jobs)
+    expected_distances, expected_rows = brute_force(gallery, queries, n_allowed, allowed=allowed)
+    np.testing.assert_array_equal(distances, expected_distances[:, :k])
+    np.testing.assert_array_equal(rows, expected_rows[:, :k])
+    radius = 4 * problem["n_bytes"]
+    distances, rows, offsets = search_within(
+        gallery, queries, radius, allowed=allowed, n_jobs=n_jobs
+    )
+    within = expected_distances <= radius
+    np.testing.assert_array_equal(np.diff(offsets), within.sum(axis=1))
+    np.testing.assert_array_equal(distances, expected_distances[within])
+    np.testing.assert_array_equal(rows, expected_rows[within])
+
+
 @pytest.mark.parametrize("n_bytes", [1, 16, 32])
 @pytest.mark.parametrize("nearest_first", [True, False])
 def test_sorted_galleries(n_bytes, nearest_first):
@@ -182,7 +153,7 @@ def test_an_error_in_any_thread_reaches_the_caller():
         raise MemoryError("no room")
 
     with pytest.raises(MemoryError, match="no room"):
-        _linear_scan._run([lambda: None, fail])
+        _linear_scan.run_tasks([lambda: None, fail])
 
 
 def test_both_ways_to_split_are_taken():
@@ -192,7 +163,7 @@ def test_both_ways_to_split_are_taken():
     assert by_gallery.splits_gallery
     assert not by_queries.splits_gallery
     assert len(by_gallery.parts) == len(by_queries.parts) == 2
-    assert by_gallery.parts[0][2] == by_gallery.parts[1][1] == 500
+    assert by_gallery.parts[0][2] == by_gallery.parts[1][1] == 448
 
 
 def test_a_byte_holds_the_sum_of_the_planes_added_at_once():

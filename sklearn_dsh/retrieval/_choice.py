@@ -1,0 +1,83 @@
+"""``algorithm="auto"``: which structure pays, from a look at the codes.
+
+What counts is counted, not timed, so that the choice is the same each time: how many codes some
+queries of the gallery itself compare. The seconds that a code, a key or a query costs beside them
+were measured on one machine; their ratios decide.
+"""
+
+import mmap
+
+import numpy as np
+
+from sklearn_dsh.retrieval._balls import Balls, find_centres
+from sklearn_dsh.retrieval._linear_scan import search_nearest
+from sklearn_dsh.retrieval._multi_index import MultiIndex, count_keys, substring_bits
+
+_FEWEST_CODES = 1 << 13  # a scan of fewer is over in microseconds
+_QUERIES = 64
+_K = 10
+_SAMPLE = 1 << 14
+# Seconds, of one thread.
+_SCAN_BYTE = 1.8e-11
+_BALL_BYTE = 5e-11
+_BALL_QUERY = 2e-6
+_TABLE_UNIT = 2e-8  # a key that is looked up, or a code that is compared
+_TABLE_QUERY = 5e-7
+# How much of a scan's time a structure may take to be worth its memory.
+_WORTH = 0.5
+
+
+def is_mapped(array):
+    """Whether an array lies in a file."""
+    while isinstance(array, np.ndarray):
+        if isinstance(array, np.memmap):
+            return True
+        array = array.base
+    return isinstance(array, mmap.mmap)
+
+
+def choose_structure(codes, *, n_jobs=None):
+    """The structure that makes searches for a few neighbours fastest, or None for a scan."""
+    n, n_bytes = codes.shape
+    if n < _FEWEST_CODES or is_mapped(codes):
+        return None
+    rng = np.random.default_rng(0)
+    own = np.sort(rng.choice(n, _QUERIES, replace=False))
+    queries = np.ascontiguousarray(codes[own])
+    nearest, _ = search_nearest(codes, queries, _K, own_rows=own, n_jobs=n_jobs)
+    reach = nearest[:, -1]
+    seconds = {None: _SCAN_BYTE * codes.size}
+    most = _WORTH * seconds[None]
+    centres = find_centres(codes, n_jobs=n_jobs)
+    sample = codes[np.sort(rng.choice(n, min(n, _SAMPLE), replace=False))]
+    candidates = []
+    if _BALL_BYTE * codes.size * _share_in_reach(centres, sample, queries, reach) < most:
+        candidates.append(Balls(codes, centres=centres, n_jobs=n_jobs))
+    ends = substring_bits(n, 8 * n_bytes)
+    keys = np.mean([count_keys(ends, int(radius)) for radius in reach])
+    in_bucket = n / 2.0 ** np.diff(ends).min()
+    if _TABLE_UNIT * keys * (1 + in_bucket) < most:
+        candidates.append(MultiIndex(codes))
+    for structure in candidates:
+        *_, counts, (compared, looked_up) = structure.nearest(
+            queries, _K, own_rows=own, n_jobs=n_jobs
+        )
+        if structure.name == "balls":
+            seconds[structure] = _BALL_QUERY + _BALL_BYTE * n_bytes * compared / _QUERIES
+        else:
+            work = (compared + looked_up) / _QUERIES
+            given_up = np.mean(counts < 0)
+            seconds[structure] = _TABLE_QUERY + _TABLE_UNIT * work + given_up * seconds[None]
+    best = min(seconds, key=seconds.get)
+    return best if seconds[best] < most else None
+
+
+def _share_in_reach(centres, sample, queries, reach):
+    """Mean share of the codes in balls that some queries must look at."""
+    to_centre, ball = search_nearest(centres, sample, 1)
+    high = np.zeros(len(centres), dtype=np.int64)
+    np.maximum.at(high, ball[:, 0], to_centre[:, 0])
+    sizes = np.bincount(ball[:, 0], minlength=len(centres))
+    distances, order = search_nearest(centres, queries, len(centres))
+    looked_at = distances - high[order] <= reach[:, None]
+    return np.mean((looked_at * sizes[order]).sum(axis=1)) / len(sample)

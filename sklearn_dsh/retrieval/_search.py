@@ -1,0 +1,166 @@
+"""A search through a structure where there is one, and by a scan for all that it leaves."""
+
+import numpy as np
+
+from sklearn_dsh.retrieval import _kernels
+from sklearn_dsh.retrieval._linear_scan import search_nearest, search_some, search_within
+
+# Where a smaller share of the gallery may be found, its codes are put side by side first.
+_SHARE_TO_GATHER = 1 / 8
+
+
+def find_nearest(gallery, structure, queries, k, *, own_rows, allowed, n_jobs):
+    """As `search_nearest`, with what was done.
+
+    Parameters
+    ----------
+    gallery, queries, k, own_rows, allowed, n_jobs
+        As in `search_nearest`.
+    structure : DistinctCodes or None
+        Of the first rows of the gallery.
+
+    Returns
+    -------
+    distances, rows
+        As `search_nearest` gives them.
+    stats : dict
+        As `HammingRetriever.search_stats` gives it.
+    """
+    few = _few_rows(allowed)
+    if few is not None:
+        own = None if own_rows is None else _places(few, own_rows)
+        distances, rows = search_nearest(gallery[few], queries, k, own_rows=own, n_jobs=n_jobs)
+        return distances, few[rows], _describe(None, queries, len(few))
+    if structure is None:
+        answer = search_nearest(
+            gallery, queries, k, own_rows=own_rows, allowed=allowed, n_jobs=n_jobs
+        )
+        return *answer, _describe(None, queries, len(gallery))
+    n = structure.n_rows
+    own, masks = _split(n, own_rows, allowed)
+    distances, rows, counts, done = structure.nearest(
+        queries, min(k, n), own_rows=own[0], allowed=masks[0], n_jobs=n_jobs
+    )
+    left = np.flatnonzero(counts < 0)
+    if len(left):
+        own_left = None if own_rows is None else own[0][left]
+        distances[left], rows[left], counts[left] = search_some(
+            gallery[:n],
+            queries[left],
+            min(k, n),
+            own_rows=own_left,
+            allowed=masks[0],
+            n_jobs=n_jobs,
+        )
+    stats = _describe(structure, queries, len(gallery) - n, done, len(left))
+    if n == len(gallery):
+        return distances, rows, stats
+    more_distances, more_rows, more_counts = search_some(
+        gallery[n:],
+        queries,
+        min(k, len(gallery) - n),
+        own_rows=own[1],
+        allowed=masks[1],
+        n_jobs=n_jobs,
+    )
+    return *_merge(
+        (distances, more_distances), (rows, more_rows + n), (counts, more_counts), k,
+        8 * gallery.shape[1],
+    ), stats  # fmt: skip
+
+
+def find_within(gallery, structure, queries, radius, *, own_rows, allowed, n_jobs):
+    """As `search_within`, with what was done; see `find_nearest`."""
+    few = _few_rows(allowed)
+    if few is not None:
+        own = None if own_rows is None else _places(few, own_rows)
+        distances, rows, offsets = search_within(
+            gallery[few], queries, radius, own_rows=own, n_jobs=n_jobs
+        )
+        return distances, few[rows], offsets, _describe(None, queries, len(few))
+    found, n_inside, done, n_left = None, 0, (0, 0), 0
+    if structure is not None:
+        n_inside = structure.n_rows
+        own, masks = _split(n_inside, own_rows, allowed)
+        found, done = structure.within(
+            queries, radius, own_rows=own[0], allowed=masks[0], n_jobs=n_jobs
+        )
+        n_left = 0 if found is not None else len(queries)
+    if found is None:
+        answer = search_within(
+            gallery, queries, radius, own_rows=own_rows, allowed=allowed, n_jobs=n_jobs
+        )
+        n_outside = len(gallery) - n_inside
+        return *answer, _describe(structure, queries, n_outside, done, n_left)
+    stats = _describe(structure, queries, len(gallery) - n_inside, done, 0)
+    if n_inside == len(gallery):
+        return *found, stats
+    more = search_within(
+        gallery[n_inside:], queries, radius, own_rows=own[1], allowed=masks[1], n_jobs=n_jobs
+    )
+    return *_join(found, (more[0], more[1] + n_inside, more[2])), stats
+
+
+def _few_rows(allowed):
+    """The rows that may be found, if it pays to gather them."""
+    if allowed is None or np.count_nonzero(allowed) > _SHARE_TO_GATHER * len(allowed):
+        return None
+    return np.flatnonzero(allowed)
+
+
+def _places(few, rows):
+    """Where some ascending rows have each row, -1 where they have not."""
+    places = np.minimum(np.searchsorted(few, rows), len(few) - 1)
+    return np.where(few[places] == rows, places, -1)
+
+
+def _split(n, own_rows, allowed):
+    """Own rows and masks of the first n rows, and of the rest."""
+    own = masks = (None, None)
+    if own_rows is not None:
+        own = np.where(own_rows < n, own_rows, -1), np.where(own_rows < n, -1, own_rows - n)
+    if allowed is not None:
+        masks = allowed[:n], allowed[n:]
+    return own, masks
+
+
+def _merge(distances, rows, counts, k, largest):
+    """Merge the answers of the gallery's parts, in their order."""
+    n_queries, width = len(rows[0]), max(part.shape[1] for part in rows)
+    all_distances = np.zeros((len(rows), n_queries, width), dtype=np.int32)
+    all_rows = np.zeros((len(rows), n_queries, width), dtype=np.intp)
+    for p, (part_distances, part_rows) in enumerate(zip(distances, rows, strict=True)):
+        all_distances[p, :, : part_rows.shape[1]] = part_distances
+        all_rows[p, :, : part_rows.shape[1]] = part_rows
+    out_distances = np.empty((n_queries, k), dtype=np.int32)
+    out_rows = np.empty((n_queries, k), dtype=np.intp)
+    _kernels.merge_nearest(
+        all_distances, all_rows, np.stack(counts), k, largest, out_distances, out_rows
+    )
+    return out_distances, out_rows
+
+
+def _join(first, second):
+    """Join two answers of `search_within`, the second's rows being behind the first's."""
+    query = np.concatenate(
+        [np.repeat(np.arange(len(o) - 1), np.diff(o)) for _, _, o in (first, second)]
+    )
+    distances = np.concatenate([first[0], second[0]])
+    order = np.lexsort((distances, query))  # stable: the first's rows stay before the second's
+    rows = np.concatenate([first[1], second[1]])
+    return distances[order], rows[order], first[2] + second[2]
+
+
+def _describe(structure, queries, n_scanned, done=(0, 0), n_given_up=0):
+    stats = {
+        "algorithm": "linear_scan" if structure is None else structure.name,
+        "n_queries": len(queries),
+        "n_codes_compared": int(done[0]) + n_scanned * len(queries),
+        "n_keys_looked_up": int(done[1]),
+        "n_queries_scanned": len(queries) if structure is None else n_given_up,
+        "n_distinct_codes": None if structure is None else len(structure.starts) - 1,
+        "n_bytes_of_structure": 0 if structure is None else structure.n_bytes_taken,
+    }
+    if structure is not None:
+        stats["n_codes_compared"] += n_given_up * structure.n_rows
+    return stats

@@ -1,0 +1,242 @@
+"""HammingRetriever against brute force, whatever the algorithm and the gallery's history."""
+
+import pickle
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hamming_reference import brute_force, make_codes, many_examples
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sklearn_dsh import HammingRetriever
+from sklearn_dsh.retrieval import _hamming
+from sklearn_dsh.retrieval._balls import Balls
+from sklearn_dsh.retrieval._choice import choose_structure, is_mapped
+from sklearn_dsh.retrieval._multi_index import MultiIndex
+
+pytestmark = pytest.mark.usefixtures("small_work_is_split")
+
+ALGORITHMS = ["linear_scan", "multi_index", "balls"]
+
+
+def check_nearest(retriever, queries, k, expected, **options):
+    distances, rows = retriever.kneighbors(queries, k, **options)
+    np.testing.assert_array_equal(distances, expected[0][:, :k])
+    np.testing.assert_array_equal(rows, expected[1][:, :k])
+
+
+@many_examples
+@given(
+    algorithm=st.sampled_from(ALGORITHMS),
+    seed=st.integers(0, 2**32 - 1),
+    n_bytes=st.sampled_from([1, 2, 4, 5, 8, 17]),
+    sizes=st.lists(st.integers(1, 120), min_size=1, max_size=4),
+    flipped=st.sampled_from([0.0, 0.03, 0.5]),
+    removed=st.floats(0, 0.9),
+    masked=st.none() | st.floats(0, 1),
+    n_jobs=st.sampled_from([1, 3]),
+    data=st.data(),
+)
+def test_appends_removals_and_masks(
+    algorithm, seed, n_bytes, sizes, flipped, removed, masked, n_jobs, data
+):
+    rng = np.random.default_rng(seed)
+    codes = make_codes(seed, sum(sizes) + 5, n_bytes, 12, flipped)
+    codes, queries = codes[5:], codes[:5]
+    retriever = HammingRetriever(algorithm=algorithm, n_jobs=n_jobs)
+    allowed = np.ones(len(codes), dtype=bool)
+    stop = 0
+    for size in sizes:
+        retriever.partial_fit(codes[stop : stop + size])
+        stop += size
+        gone = np.flatnonzero(rng.random(stop) < removed / len(sizes))
+        retriever.remove(gone)
+        allowed[gone] = False
+    assert retriever.n_samples_fit_ == len(codes)
+    assert retriever.n_removed_ == np.count_nonzero(~allowed)
+    mask = None if masked is None else rng.random(len(codes)) < masked
+    if mask is not None:
+        allowed &= mask
+    n_allowed = np.count_nonzero(allowed)
+    expected = brute_force(codes, queries, n_allowed, allowed=allowed)
+    if n_allowed:
+        k = data.draw(st.integers(1, n_allowed))
+        check_nearest(retriever, queries, k, expected, mask=mask)
+    else:
+        with pytest.raises(ValueError, match=r"n_neighbors <= 0 \(of \d+ codes, 0 may be found\)"):
+            retriever.kneighbors(queries, 1, mask=mask)
+    radius = data.draw(st.integers(0, 8 * n_bytes))
+    found = retriever.radius_neighbors(queries, radius, mask=mask)
+    for q in range(len(queries)):
+        near = expected[0][q] <= radius
+        np.testing.assert_array_equal(found[0][q], expected[0][q][near])
+        np.testing.assert_array_equal(found[1][q], expected[1][q][near])
+
+
+@many_examples
+@given(
+    algorithm=st.sampled_from(ALGORITHMS),
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(10, 200),
+    flipped=st.sampled_from([0.0, 0.1]),
+    masked=st.none() | st.floats(0.1, 1),
+)
+def test_the_gallery_queries_itself(algorithm, seed, n, flipped, masked):
+    rng = np.random.default_rng(seed)
+    codes = make_codes(seed, n, 2, 6, flipped)
+    retriever = HammingRetriever(algorithm=algorithm).fit(codes[: n // 2])
+    retriever.partial_fit(codes[n // 2 :]).remove(rng.integers(0, n, n // 5))
+    kept = np.flatnonzero(~retriever._removed)
+    mask = None if masked is None else rng.random(n) < masked
+    allowed = ~retriever._removed if mask is None else mask & ~retriever._removed
+    if np.count_nonzero(allowed) < 2:
+        return
+    k = 1 + seed % (np.count_nonzero(allowed) - 1)
+    distances, rows = retriever.kneighbors(n_neighbors=k, mask=mask)
+    expected = brute_force(codes, codes[kept], k, kept, allowed)
+    np.testing.assert_array_equal(distances, expected[0])
+    np.testing.assert_array_equal(rows, expected[1])
+    assert retriever.kneighbors_graph(n_neighbors=k, mask=mask).shape == (len(kept), n)
+    found = retriever.radius_neighbors(radius=3, mask=mask)[1]
+    everything = brute_force(codes, codes[kept], n, kept, allowed)
+    for q in range(len(kept)):
+        near = everything[0][q] <= 3
+        np.testing.assert_array_equal(found[q], everything[1][q][near])
+
+
+def test_few_rows_are_gathered():
+    codes = make_codes(0, 500, 8, 20, 0.05)
+    mask = np.zeros(500, dtype=bool)
+    mask[[3, 77, 400, 401]] = True
+    for algorithm in ALGORITHMS:
+        retriever = HammingRetriever(algorithm=algorithm).fit(codes)
+        expected = brute_force(codes, codes[:9], 4, allowed=mask)
+        check_nearest(retriever, codes[:9], 4, expected, mask=mask)
+        assert retriever.search_stats()["n_codes_compared"] == 9 * 4
+        own = retriever.kneighbors(n_neighbors=3, mask=mask)[1]
+        expected = brute_force(codes, codes, 3, np.arange(500), mask)[1]
+        np.testing.assert_array_equal(own, expected)
+
+
+def test_queries_that_a_table_gives_up_are_scanned(monkeypatch):
+    codes = make_codes(1, 3000, 16, 30, 0.02)
+    retriever = HammingRetriever(algorithm="multi_index", radius=20).fit(codes)
+    queries = np.vstack([codes[:3], make_codes(2, 3, 16, 3, 0.5)])
+    check_nearest(retriever, queries, 5, brute_force(codes, queries, 5))
+    stats = retriever.search_stats()
+    assert stats["algorithm"] == "multi_index"
+    assert 0 < stats["n_queries_scanned"] <= 3
+    expected = brute_force(codes, queries, len(codes))
+    found = retriever.radius_neighbors(queries, 60)[1]
+    for q in range(6):
+        np.testing.assert_array_equal(found[q], expected[1][q][expected[0][q] <= 60])
+    assert retriever.search_stats()["n_queries_scanned"] == 6
+
+
+def test_stats():
+    codes = make_codes(1, 300, 4, 3, 0.0)
+    retriever = HammingRetriever(algorithm="linear_scan").fit(codes)
+    assert retriever.search_stats() is None
+    retriever.kneighbors(codes[:7])
+    assert retriever.search_stats() == {
+        "algorithm": "linear_scan",
+        "n_queries": 7,
+        "n_codes_compared": 2100,
+        "n_keys_looked_up": 0,
+        "n_queries_scanned": 7,
+        "n_distinct_codes": None,
+        "n_bytes_of_structure": 0,
+    }
+    retriever = HammingRetriever(algorithm="balls").fit(codes)
+    retriever.kneighbors(codes[:7], 2)
+    stats = retriever.search_stats()
+    assert stats["n_distinct_codes"] == 3
+    assert stats["n_queries_scanned"] == 0
+    assert stats["n_bytes_of_structure"] > 300 * 4
+    retriever.partial_fit(codes[:10])
+    retriever.kneighbors(codes[:7], 2)
+    assert retriever.search_stats()["n_codes_compared"] == stats["n_codes_compared"] + 70
+    assert pickle.loads(pickle.dumps(retriever)).search_stats() is None
+
+
+@pytest.mark.parametrize(
+    ("flipped", "n_distinct", "expected"),
+    [(0.5, 20_000, None), (0.02, 40, Balls), (0.0, 40, MultiIndex)],
+)
+def test_auto_looks_at_the_codes(flipped, n_distinct, expected):
+    codes = make_codes(4, 20_000, 16, n_distinct, flipped)
+    structure = choose_structure(codes)
+    assert type(structure) is (type(None) if expected is None else expected)
+    retriever = HammingRetriever().fit(codes)
+    check_nearest(retriever, codes[:4], 30, brute_force(codes, codes[:4], 30))
+
+
+def test_auto_scans_small_galleries_and_memory_maps(tmp_path):
+    codes = make_codes(4, 20_000, 16, 40, 0.02)
+    assert choose_structure(codes[:8000]) is None
+    assert choose_structure(codes) is not None
+    np.save(tmp_path / "codes.npy", codes)
+    mapped = np.load(tmp_path / "codes.npy", mmap_mode="r")
+    assert is_mapped(mapped)
+    assert is_mapped(np.asarray(mapped)[3:])
+    assert not is_mapped(codes)
+    assert choose_structure(mapped) is None
+
+
+def test_a_structure_is_built_anew_as_the_gallery_grows(monkeypatch):
+    built, original = [], _hamming.Balls
+    monkeypatch.setattr(
+        _hamming, "Balls", lambda codes, **kw: built.append(len(codes)) or original(codes, **kw)
+    )
+    codes = make_codes(0, 1000, 4, 20, 0.05)
+    retriever = HammingRetriever(algorithm="balls").fit(codes[:100])
+    for start in range(100, 1000, 10):
+        retriever.partial_fit(codes[start : start + 10])
+    assert built[0] == 100
+    assert len(built) <= 8
+    assert all(b >= 1.5 * a for a, b in pairwise(built))
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_retriever_loaded_from_a_file_gives_the_same_answers(algorithm, tmp_path):
+    joblib = pytest.importorskip("joblib")
+    codes = make_codes(0, 400, 8, 20, 0.05)
+    retriever = HammingRetriever(algorithm=algorithm).fit(codes).remove([1, 5])
+    joblib.dump(retriever, tmp_path / "retriever.joblib")
+    mapped = joblib.load(tmp_path / "retriever.joblib", mmap_mode="r")
+    for left, right in zip(mapped.kneighbors(codes), retriever.kneighbors(codes), strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+@pytest.mark.parametrize(
+    ("indices", "message"),
+    [
+        ([0, 9], "rows 0 to 8: cannot remove row 9"),
+        ([-1], "cannot remove row -1"),
+        ([0.5], "must be integers"),
+        ([[1]], "one dimension"),
+        ([True], "must be integers"),
+    ],
+)
+def test_rows_that_cannot_be_removed(indices, message):
+    retriever = HammingRetriever().fit(np.zeros((9, 1), np.uint8))
+    with pytest.raises(ValueError, match=message):
+        retriever.remove(indices)
+    assert retriever.n_removed_ == 0
+
+
+@pytest.mark.parametrize("mask", [[1, 0, 1], np.ones(4, dtype=bool), np.ones((3, 1), dtype=bool)])
+def test_masks_that_are_none(mask):
+    retriever = HammingRetriever(n_neighbors=1).fit(np.zeros((3, 1), np.uint8))
+    with pytest.raises(ValueError, match="one bool for each of the 3 codes"):
+        retriever.kneighbors([[0]], mask=mask)
+    with pytest.raises(ValueError, match="one bool for each of the 3 codes"):
+        retriever.radius_neighbors([[0]], mask=mask)
+
+
+def test_removing_nothing_and_one_and_again():
+    retriever = HammingRetriever(n_neighbors=2).fit(np.uint8([[0], [0], [1]]))
+    assert retriever.remove([]).n_removed_ == 0
+    assert retriever.remove(0).remove([0]).n_removed_ == 1
+    assert retriever.kneighbors([[0]])[1].tolist() == [[1, 2]]
