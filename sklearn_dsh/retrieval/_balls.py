@@ -8,6 +8,7 @@ compared, once.
 
 import numpy as np
 
+from sklearn_dsh.codes import hamming_distances
 from sklearn_dsh.retrieval import _kernels
 from sklearn_dsh.retrieval._distinct import DistinctCodes, sort_distinct
 from sklearn_dsh.retrieval._linear_scan import read_only, search_nearest
@@ -92,12 +93,23 @@ def find_centres(codes, *, n_jobs=None):
     sample = codes[np.sort(rng.choice(n, min(n, _SAMPLED_CODES), replace=False))]
     n_centres = min(len(sample), _MOST_CENTRES, max(16, 2 * int(n**0.5)))
     centres = np.unique(sample[rng.choice(len(sample), n_centres, replace=False)], axis=0)
-    for _ in range(_MAJORITY_ROUNDS):
-        nearest = search_nearest(centres, sample, 1, n_jobs=n_jobs)[1][:, 0]
+    for turn in range(_MAJORITY_ROUNDS):
+        distances, nearest = search_nearest(centres, sample, 1, n_jobs=n_jobs)
         counts = np.zeros((len(centres), 8 * codes.shape[1]), dtype=np.int64)
         sizes = np.zeros(len(centres), dtype=np.int64)
-        _kernels.sum_bits(read_only(sample), nearest, counts, sizes)
+        _kernels.sum_bits(read_only(sample), nearest[:, 0], counts, sizes)
         used = sizes > 0
-        centres = np.packbits(2 * counts[used] > sizes[used, None], axis=1)
-        centres = np.unique(centres, axis=0)
-    return np.ascontiguousarray(centres)
+        centres = np.unique(np.packbits(2 * counts[used] > sizes[used, None], axis=1), axis=0)
+        if turn == 0:  # centres of one category; those left will have moved to its middle
+            centres = _drop_close(centres, distances.mean())
+    return centres
+
+
+def _drop_close(centres, radius):
+    """Leave out centres that are within the radius of one before them."""
+    close = np.triu(hamming_distances(centres, centres) <= radius, 1)
+    kept = np.ones(len(centres), dtype=bool)
+    for i in range(len(centres)):
+        if kept[i]:
+            kept &= ~close[i]
+    return centres[kept]
