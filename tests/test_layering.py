@@ -18,6 +18,7 @@ STANDS_ON = {
     "preprocessing": [],
     "_validation": ["codes", "views"],
     "retrieval": ["codes"],
+    "distributed": ["retrieval"],
     "metrics": ["retrieval"],
     "base": ["metrics", "_validation"],
     "baselines": ["base"],
@@ -30,7 +31,7 @@ STANDS_ON = {
 }
 
 # Packages that only one unit may import (at the top of a file or inside a function).
-ONLY_IN = {"torch": "deep", "numba": "retrieval", "matplotlib": "demo"}
+ONLY_IN = {"torch": "deep", "numba": "retrieval", "matplotlib": "demo", "dask": "distributed"}
 
 
 def below(unit):

@@ -12,7 +12,7 @@ from sklearn_dsh.codes import check_codes
 from sklearn_dsh.retrieval._balls import Balls
 from sklearn_dsh.retrieval._choice import choose_structure
 from sklearn_dsh.retrieval._multi_index import MultiIndex
-from sklearn_dsh.retrieval._search import find_nearest, find_within
+from sklearn_dsh.retrieval._search import check_mask, find_nearest, find_within, split_answers
 
 # A full gallery grows by this factor, and so does what a structure holds of it, so that appending
 # costs O(1) a code.
@@ -284,12 +284,8 @@ class HammingRetriever(BaseEstimator):
             If `radius` is negative or NaN, the queries are not codes of the gallery's width, or
             `mask` is not one bool a row.
         """
-        n_queries, distances, indices, offsets = self._search_within(X, radius, mask)
-        split = [np.empty(n_queries, dtype=object) for _ in range(2)]
-        for q in range(n_queries):
-            split[0][q] = distances[offsets[q] : offsets[q + 1]]
-            split[1][q] = indices[offsets[q] : offsets[q + 1]]
-        return tuple(split) if return_distance else split[1]
+        distances, indices = split_answers(*self._search_within(X, radius, mask))
+        return (distances, indices) if return_distance else indices
 
     def kneighbors_graph(self, X=None, n_neighbors=None, mode="connectivity", *, mask=None):
         """Graph of the nearest codes of every query.
@@ -327,7 +323,7 @@ class HammingRetriever(BaseEstimator):
             Entries of a row in the order of :meth:`radius_neighbors`; zero distances are stored.
         """
         _check_mode(mode)
-        _, distances, indices, offsets = self._search_within(X, radius, mask)
+        distances, indices, offsets = self._search_within(X, radius, mask)
         return self._graph(distances, indices, offsets, mode)
 
     def search_stats(self):
@@ -363,7 +359,7 @@ class HammingRetriever(BaseEstimator):
             raise ValueError(f"radius must be a number that is 0 or more, got {radius!r}.")
         radius = int(min(radius, 8 * gallery.shape[1]))
         *found, self._last_stats = find_within(gallery, structure, queries, radius, **options)
-        return len(queries), *found
+        return found
 
     def _search_arguments(self, X, mask):
         """Structure, gallery, queries, and the other arguments of a search."""
@@ -371,22 +367,16 @@ class HammingRetriever(BaseEstimator):
         structure, removed = self._structure, self._removed
         n_samples = self.n_samples_fit_ if removed is None else len(removed)
         gallery = self._buffer[:n_samples]
-        allowed = None if removed is None else ~removed
-        if mask is not None:
-            mask = np.asarray(mask)
-            if mask.dtype != bool or mask.shape != (n_samples,):
-                raise ValueError(
-                    f"mask must hold one bool for each of the {n_samples} codes, got {mask.dtype} "
-                    f"of shape {mask.shape}."
-                )
-            mask = mask if allowed is None else mask & allowed
-        options = {"allowed": allowed if mask is None else mask, "own_rows": None}
-        options["n_jobs"] = self.n_jobs
+        kept = None if removed is None else ~removed
+        allowed = check_mask(mask, n_samples)
+        if allowed is None or kept is None:
+            allowed = kept if allowed is None else allowed
+        else:
+            allowed = allowed & kept
+        options = {"allowed": allowed, "own_rows": None, "n_jobs": self.n_jobs}
         if X is None:
-            options["own_rows"] = (
-                np.arange(n_samples) if removed is None else np.flatnonzero(allowed)
-            )
-            queries = gallery if removed is None else gallery[options["own_rows"]]
+            options["own_rows"] = np.arange(n_samples) if kept is None else np.flatnonzero(kept)
+            queries = gallery if kept is None else gallery[options["own_rows"]]
         else:
             queries = self._check_codes(X, reset=False)
         return structure, gallery, queries, options

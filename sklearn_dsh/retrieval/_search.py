@@ -1,5 +1,7 @@
 """A search through a structure where there is one, and by a scan for all that it leaves."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from sklearn_dsh.retrieval import _kernels
@@ -63,7 +65,7 @@ def find_nearest(gallery, structure, queries, k, *, own_rows, allowed, n_jobs):
         allowed=masks[1],
         n_jobs=n_jobs,
     )
-    return *_merge(
+    return *merge_nearest(
         (distances, more_distances), (rows, more_rows + n), (counts, more_counts), k,
         8 * gallery.shape[1],
     ), stats  # fmt: skip
@@ -98,7 +100,28 @@ def find_within(gallery, structure, queries, radius, *, own_rows, allowed, n_job
     more = search_within(
         gallery[n_inside:], queries, radius, own_rows=own[1], allowed=masks[1], n_jobs=n_jobs
     )
-    return *_join(found, (more[0], more[1] + n_inside, more[2])), stats
+    return *join_within([found, (more[0], more[1] + n_inside, more[2])]), stats
+
+
+def check_mask(mask, n):
+    """A mask of the rows that may be found, as an array; ValueError unless it has a bool a row."""
+    if mask is None:
+        return None
+    mask = np.asarray(mask)
+    if mask.dtype != bool or mask.shape != (n,):
+        raise ValueError(
+            f"mask must hold one bool for each of the {n} codes, got {mask.dtype} of shape "
+            f"{mask.shape}."
+        )
+    return mask
+
+
+def split_answers(distances, rows, offsets):
+    """The answers of `search_within` as two object arrays (n_queries,)."""
+    split = [np.empty(len(offsets) - 1, dtype=object) for _ in range(2)]
+    for q, (start, stop) in enumerate(pairwise(offsets)):
+        split[0][q], split[1][q] = distances[start:stop], rows[start:stop]
+    return tuple(split)
 
 
 def _few_rows(allowed):
@@ -124,7 +147,7 @@ def _split(n, own_rows, allowed):
     return own, masks
 
 
-def _merge(distances, rows, counts, k, largest):
+def merge_nearest(distances, rows, counts, k, largest):
     """Merge the answers of the gallery's parts, in their order."""
     n_queries, width = len(rows[0]), max(part.shape[1] for part in rows)
     all_distances = np.zeros((len(rows), n_queries, width), dtype=np.int32)
@@ -140,15 +163,13 @@ def _merge(distances, rows, counts, k, largest):
     return out_distances, out_rows
 
 
-def _join(first, second):
-    """Join two answers of `search_within`, the second's rows being behind the first's."""
-    query = np.concatenate(
-        [np.repeat(np.arange(len(o) - 1), np.diff(o)) for _, _, o in (first, second)]
-    )
-    distances = np.concatenate([first[0], second[0]])
-    order = np.lexsort((distances, query))  # stable: the first's rows stay before the second's
-    rows = np.concatenate([first[1], second[1]])
-    return distances[order], rows[order], first[2] + second[2]
+def join_within(parts):
+    """Join answers of `search_within`, the parts of the gallery being in order."""
+    query = [np.repeat(np.arange(len(offsets) - 1), np.diff(offsets)) for *_, offsets in parts]
+    distances = np.concatenate([part[0] for part in parts])
+    order = np.lexsort((distances, np.concatenate(query)))  # stable: parts stay in order
+    rows = np.concatenate([part[1] for part in parts])
+    return distances[order], rows[order], sum(part[2] for part in parts)
 
 
 def _describe(structure, queries, n_scanned, done=(0, 0), n_given_up=0):

@@ -1,0 +1,329 @@
+"""Galleries on a Dask cluster: codes and searches spread over its workers (extra ``distributed``).
+
+Everything here uses the current :class:`dask.distributed.Client`, as Dask's own collections do:
+make one for the processes of this machine, or for a cluster, by its address.
+"""
+
+import warnings
+from itertools import pairwise
+from numbers import Integral, Real
+from pathlib import Path
+
+import numpy as np
+from sklearn.base import BaseEstimator, _fit_context
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from sklearn_dsh.codes import check_codes
+from sklearn_dsh.retrieval import HammingRetriever
+from sklearn_dsh.retrieval._search import (
+    check_mask,
+    join_within,
+    merge_nearest,
+    split_answers,
+)
+
+
+class ShardedHammingRetriever(BaseEstimator):
+    """Exact Hamming search in a gallery that is spread over the workers of a Dask cluster.
+
+    Every worker searches its shards with :class:`~sklearn_dsh.HammingRetriever`; answers are merged
+    and ordered by (distance, gallery index), the same as on one machine.
+
+    Parameters
+    ----------
+    n_neighbors : int, default=5
+        Neighbours that :meth:`kneighbors` returns by default.
+    radius : float, default=2
+        Largest distance that :meth:`radius_neighbors` returns by default; inclusive.
+    algorithm : {"auto", "linear_scan", "multi_index", "balls"}, default="auto"
+        How a shard is searched.
+    n_jobs : int, default=None
+        Threads of a search on a worker.
+    n_shards : int, default=None
+        Parts of an array or file; None: as many as the cluster has workers.
+
+    Attributes
+    ----------
+    n_samples_fit_ : int
+        Codes in the gallery.
+    n_features_in_ : int
+        Bytes of a code.
+
+    Notes
+    -----
+    A worker that dies takes its shards along. They are made again on another, and the search goes
+    on: that costs time, and changes no answer. For this the scheduler keeps an array that was given
+    to :meth:`fit`; give a file or a Dask array where it has no room.
+
+    Examples
+    --------
+    >>> from dask.distributed import Client  # doctest: +SKIP
+    >>> client = Client("scheduler:8786")  # or Client() for this machine  # doctest: +SKIP
+    >>> retriever = ShardedHammingRetriever().fit("codes.npy")  # doctest: +SKIP
+    >>> distances, indices = retriever.kneighbors(queries, 10)  # doctest: +SKIP
+    """
+
+    _parameter_constraints = {
+        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
+        "radius": [Interval(Real, 0, None, closed="left")],
+        "algorithm": [StrOptions({"auto", "linear_scan", "multi_index", "balls"})],
+        "n_jobs": [Integral, None],
+        "n_shards": [Interval(Integral, 1, None, closed="left"), None],
+    }
+
+    def __init__(self, n_neighbors=5, *, radius=2, algorithm="auto", n_jobs=None, n_shards=None):
+        self.n_neighbors = n_neighbors
+        self.radius = radius
+        self.algorithm = algorithm
+        self.n_jobs = n_jobs
+        self.n_shards = n_shards
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Spread the gallery over the workers.
+
+        Parameters
+        ----------
+        X : array-like, dask array or path
+            Packed codes (n_samples, n_bytes), uint8: an array; a Dask array, whose blocks of rows
+            become the shards; or a ``.npy`` file that every worker can read, of which each maps
+            its part into memory.
+        y : Ignored
+            Present for scikit-learn's conventions.
+
+        Returns
+        -------
+        self : ShardedHammingRetriever
+
+        Raises
+        ------
+        ValueError
+            If `X` is not packed codes, or there is no Dask client.
+        """
+        import dask
+
+        client = _client()
+        settings = {"algorithm": self.algorithm, "n_jobs": self.n_jobs}
+        if hasattr(X, "to_delayed"):
+            shard = dask.delayed(_shard_of_array, pure=False)
+            blocks = X.rechunk({1: -1}).to_delayed().ravel()
+            self._shards = client.compute([shard(block, settings) for block in blocks])
+        elif isinstance(X, (str, Path)):
+            path = str(Path(X).resolve())
+            ends = self._ends(client, len(np.load(path, mmap_mode="r")))
+            self._shards = [
+                _submit(client, _shard_of_file, path, a, b, settings) for a, b in pairwise(ends)
+            ]
+        else:
+            codes = check_codes(X, name="X")
+            self._shards = [
+                _submit(client, _shard_of_array, codes[a:b], settings)
+                for a, b in pairwise(self._ends(client, len(codes)))
+            ]
+        shapes = self._on_shards(_shape, [()] * len(self._shards))
+        widths = sorted({width for _, width in shapes})
+        if len(widths) > 1:
+            raise ValueError(f"The blocks of X have codes of {widths} bytes: they must be alike.")
+        self._starts = np.cumsum([0] + [n for n, _ in shapes])
+        self.n_samples_fit_, self.n_features_in_ = int(self._starts[-1]), widths[0]
+        return self
+
+    def kneighbors(self, X, n_neighbors=None, return_distance=True, *, mask=None):
+        """Find the nearest codes of every query.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_bytes), dtype uint8
+            The queries.
+        n_neighbors : int, default=None
+            How many; None takes the constructor's.
+        return_distance : bool, default=True
+            Whether to return the distances.
+        mask : array-like of shape (n_samples_fit_,), dtype bool, default=None
+            The rows that may be found; None: all.
+
+        Returns
+        -------
+        distances : ndarray of shape (n_queries, n_neighbors), dtype int32
+            Only if `return_distance`.
+        indices : ndarray of shape (n_queries, n_neighbors), dtype intp
+            Rows of the gallery, ascending by (distance, index).
+
+        Raises
+        ------
+        ValueError
+            If `n_neighbors` is more than may be found, the queries are not codes of the gallery's
+            width, or `mask` is not one bool a row.
+        """
+        queries, mask = self._check_arguments(X, mask)
+        k = self.n_neighbors if n_neighbors is None else n_neighbors
+        available = self.n_samples_fit_ if mask is None else int(np.count_nonzero(mask))
+        if not isinstance(k, Integral) or not 1 <= k <= available:
+            raise ValueError(f"Expected an integer 1 <= n_neighbors <= {available}, got {k!r}.")
+        found = self._on_shards(_nearest_of_shard, self._arguments(queries, int(k), mask))
+        distances, rows = merge_nearest(
+            [distances for distances, _ in found],
+            [rows + start for (_, rows), start in zip(found, self._starts[:-1], strict=True)],
+            [np.full(len(queries), rows.shape[1]) for _, rows in found],
+            int(k),
+            8 * self.n_features_in_,
+        )
+        return (distances, rows) if return_distance else rows
+
+    def radius_neighbors(self, X, radius=None, return_distance=True, *, mask=None):
+        """Find all codes within a radius of every query.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_queries, n_bytes), dtype uint8
+            The queries.
+        radius : float, default=None
+            Largest distance, inclusive; None takes the constructor's.
+        return_distance : bool, default=True
+            Whether to return the distances.
+        mask : array-like of shape (n_samples_fit_,), dtype bool, default=None
+            The rows that may be found; None: all.
+
+        Returns
+        -------
+        distances : ndarray of shape (n_queries,), dtype object
+            Each an int32 array; only if `return_distance`.
+        indices : ndarray of shape (n_queries,), dtype object
+            Each an intp array of gallery rows, ascending by (distance, index).
+
+        Raises
+        ------
+        ValueError
+            If `radius` is negative or NaN, the queries are not codes of the gallery's width, or
+            `mask` is not one bool a row.
+        """
+        queries, mask = self._check_arguments(X, mask)
+        radius = self.radius if radius is None else radius
+        if not isinstance(radius, Real) or not radius >= 0:
+            raise ValueError(f"radius must be a number that is 0 or more, got {radius!r}.")
+        found = self._on_shards(_within_of_shard, self._arguments(queries, float(radius), mask))
+        distances, rows, offsets = join_within(
+            [
+                (distances, rows + start, offsets)
+                for (distances, rows, offsets), start in zip(found, self._starts[:-1], strict=True)
+            ]
+        )
+        distances, rows = split_answers(distances, rows, offsets)
+        return (distances, rows) if return_distance else rows
+
+    def _ends(self, client, n):
+        n_shards = self.n_shards or max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
+        return np.linspace(0, n, min(n_shards, n) + 1).astype(int)
+
+    def _check_arguments(self, X, mask):
+        check_is_fitted(self)
+        queries = check_codes(X, n_bytes=self.n_features_in_, name="X")
+        return queries, check_mask(mask, self.n_samples_fit_)
+
+    def _arguments(self, queries, how_far, mask):
+        return [
+            (queries, how_far, None if mask is None else mask[a:b])
+            for a, b in pairwise(self._starts)
+        ]
+
+    def _on_shards(self, function, arguments):
+        """``function(shard, *arguments)`` for every shard, where the shard is."""
+        client = _client()
+        return client.gather(
+            [
+                _submit(client, function, shard, *values)
+                for shard, values in zip(self._shards, arguments, strict=True)
+            ]
+        )
+
+
+def transform_dask(hasher, X, *, view="sketch"):
+    """Codes of a collection that is larger than memory, made by the workers of a Dask cluster.
+
+    Parameters
+    ----------
+    hasher : fitted hasher
+        Anything with ``transform(X, view=...)`` that gives packed codes.
+    X : dask array or dask bag
+        Items along the first axis of an array: images, features or paths of files; or a bag of
+        paths, which the workers can read.
+    view : {"sketch", "image"}, default="sketch"
+        What the items are.
+
+    Returns
+    -------
+    codes : dask array of shape (n_items, n_bytes), dtype uint8
+        Computed block by block when it is asked for; a gallery of
+        :class:`ShardedHammingRetriever`. The number of items in a bag is unknown until then.
+    """
+    import dask
+    import dask.array as da
+
+    width = -(-hasher.n_bits // 8)
+    hasher = dask.delayed(hasher, pure=True)  # sent once, not with every block
+    if hasattr(X, "to_delayed") and not hasattr(X, "chunks"):
+        codes = [dask.delayed(_transform_paths)(hasher, part, view) for part in X.to_delayed()]
+        blocks = [da.from_delayed(c, shape=(np.nan, width), dtype=np.uint8) for c in codes]
+        return da.concatenate(blocks, allow_unknown_chunksizes=True)
+    X = X.rechunk(dict.fromkeys(range(1, X.ndim), -1))
+    blocks = [
+        da.from_delayed(
+            dask.delayed(_transform)(hasher, block, view), shape=(n, width), dtype=np.uint8
+        )
+        for block, n in zip(X.to_delayed().ravel(), X.chunks[0], strict=True)
+    ]
+    return da.concatenate(blocks)
+
+
+def _transform(hasher, X, view):
+    return hasher.transform(X, view=view)
+
+
+def _transform_paths(hasher, paths, view):
+    return hasher.transform(np.array(list(paths)), view=view)
+
+
+def _client():
+    from dask.distributed import get_client
+
+    try:
+        return get_client()
+    except ValueError as error:
+        raise ValueError(
+            "There is no Dask client: make one first, dask.distributed.Client() for this machine "
+            "or Client('address:port') for a cluster."
+        ) from error
+
+
+def _submit(client, function, *arguments):
+    """A task that has its data in it, so that any worker can do it again."""
+    with warnings.catch_warnings():
+        # Dask would rather have large arrays scattered; what is scattered dies with its worker.
+        warnings.filterwarnings("ignore", "Sending large graph", UserWarning)
+        return client.submit(function, *arguments, pure=False)
+
+
+def _shard_of_array(codes, settings):
+    return HammingRetriever(**settings).fit(np.ascontiguousarray(codes))
+
+
+def _shard_of_file(path, start, stop, settings):
+    return HammingRetriever(**settings).fit(np.load(path, mmap_mode="r")[start:stop])
+
+
+def _shape(shard):
+    return shard.n_samples_fit_, shard.n_features_in_
+
+
+def _nearest_of_shard(shard, queries, k, mask):
+    available = shard.n_samples_fit_ if mask is None else np.count_nonzero(mask)
+    if not available:
+        return np.empty((len(queries), 0), np.int32), np.empty((len(queries), 0), np.intp)
+    return shard.kneighbors(queries, min(k, int(available)), mask=mask)
+
+
+def _within_of_shard(shard, queries, radius, mask):
+    distances, rows = shard.radius_neighbors(queries, radius, mask=mask)
+    offsets = np.cumsum([0] + [len(found) for found in rows])
+    return np.concatenate(distances), np.concatenate(rows), offsets

@@ -1,0 +1,151 @@
+"""On four processes of this machine: the answers of one, also when a process dies."""
+
+import os
+import signal
+import time
+from threading import Thread
+
+import numpy as np
+import pytest
+from hamming_reference import brute_force, make_codes
+
+from sklearn_dsh import HammingRetriever, ITQHasher
+
+pytest.importorskip("distributed")
+import dask.array as da
+import dask.bag as db
+from dask.distributed import Client, LocalCluster
+from sklearn.base import clone
+
+from sklearn_dsh.distributed import ShardedHammingRetriever, transform_dask
+
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:distributed")
+
+
+@pytest.fixture(scope="module")
+def client():
+    with (
+        LocalCluster(
+            n_workers=4, threads_per_worker=1, dashboard_address=None, memory_limit=0
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        yield client
+
+
+CODES = make_codes(0, 700, 5, 30, 0.05)
+QUERIES = make_codes(1, 6, 5, 6, 0.5)
+
+
+def galleries(folder):
+    np.save(folder / "codes.npy", CODES)
+    return {
+        "array": CODES,
+        "list": CODES.tolist(),
+        "path": folder / "codes.npy",
+        "dask": da.from_array(CODES, chunks=(150, 3)),
+    }
+
+
+@pytest.mark.parametrize("kind", ["array", "list", "path", "dask"])
+def test_answers_are_those_of_one_machine(client, tmp_path, kind):
+    retriever = ShardedHammingRetriever(radius=9).fit(galleries(tmp_path)[kind])
+    assert retriever.n_samples_fit_ == 700
+    assert retriever.n_features_in_ == 5
+    alone = HammingRetriever(radius=9).fit(CODES)
+    mask = np.arange(700) % 7 == 0
+    mask[:200] = False  # a shard without any
+    for options in ({}, {"mask": mask}):
+        for k in (1, 70):
+            expected = brute_force(CODES, QUERIES, k, allowed=options.get("mask"))
+            distances, rows = retriever.kneighbors(QUERIES, k, **options)
+            np.testing.assert_array_equal(distances, expected[0])
+            np.testing.assert_array_equal(rows, expected[1])
+        for ours, theirs in zip(
+            retriever.radius_neighbors(QUERIES, **options),
+            alone.radius_neighbors(QUERIES, **options),
+            strict=True,
+        ):
+            assert [row.tolist() for row in ours] == [row.tolist() for row in theirs]
+    assert retriever.kneighbors(QUERIES, return_distance=False).shape == (6, 5)
+
+
+def slow_neighbors(shard, queries, k, mask):
+    """A search that a test has time to interrupt."""
+    time.sleep(2)
+    return shard.kneighbors(queries, k, mask=mask)
+
+
+@pytest.mark.parametrize("kind", ["array", "path", "dask"])
+def test_a_worker_that_dies_in_a_search_costs_no_answer(client, tmp_path, monkeypatch, kind):
+    client.wait_for_workers(4, timeout=60)
+    monkeypatch.setattr("sklearn_dsh.distributed._nearest_of_shard", slow_neighbors)
+    retriever = ShardedHammingRetriever(n_shards=4).fit(galleries(tmp_path)[kind])
+    pid = next(iter(client.run(os.getpid).values()))
+    killer = Thread(target=lambda: (time.sleep(1), os.kill(pid, signal.SIGKILL)))
+    killer.start()
+    distances, rows = retriever.kneighbors(QUERIES, 20)
+    killer.join()
+    expected = brute_force(CODES, QUERIES, 20)
+    np.testing.assert_array_equal(distances, expected[0])
+    np.testing.assert_array_equal(rows, expected[1])
+    assert pid not in client.run(os.getpid).values()
+
+
+def test_encoding_on_the_workers(client):
+    rng = np.random.default_rng(0)
+    X_sk, X_img = rng.normal(size=(90, 6)), rng.normal(size=(90, 6))
+    hasher = ITQHasher(12, random_state=0).fit(X_sk, X_img)
+    codes = transform_dask(hasher, da.from_array(X_img, chunks=(40, 2)), view="image")
+    assert codes.shape == (90, 2)
+    expected = hasher.transform(X_img, view="image")
+    np.testing.assert_array_equal(codes.compute(), expected)
+    retriever = ShardedHammingRetriever().fit(codes)
+    np.testing.assert_array_equal(
+        retriever.kneighbors(hasher.transform(X_sk), 9)[1],
+        HammingRetriever().fit(expected).kneighbors(hasher.transform(X_sk), 9)[1],
+    )
+
+
+class LengthHasher:
+    """The code of a path is the number of its characters."""
+
+    n_bits = 8
+
+    def transform(self, X, *, view):
+        return np.uint8([[len(path) + 100 * (view == "image")] for path in X])
+
+
+def test_encoding_a_bag_of_paths(client):
+    bag = db.from_sequence(["a", "bb", "ccc", "dddd", "e"], npartitions=2)
+    codes = transform_dask(LengthHasher(), bag, view="image")
+    assert codes.compute().ravel().tolist() == [101, 102, 103, 104, 101]
+    assert ShardedHammingRetriever(n_neighbors=2).fit(codes).kneighbors([[101]])[1].tolist() == [
+        [0, 4]
+    ]
+
+
+def test_bad_input(client):
+    retriever = ShardedHammingRetriever().fit(CODES)
+    with pytest.raises(ValueError, match="1 <= n_neighbors <= 700, got 701"):
+        retriever.kneighbors(QUERIES, 701)
+    with pytest.raises(ValueError, match="n_neighbors <= 3, got 4"):
+        retriever.kneighbors(QUERIES, 4, mask=np.arange(700) < 3)
+    with pytest.raises(ValueError, match="one bool for each of the 700"):
+        retriever.kneighbors(QUERIES, mask=[True])
+    with pytest.raises(ValueError, match="radius must be"):
+        retriever.radius_neighbors(QUERIES, -1)
+    with pytest.raises(ValueError, match="bytes"):
+        retriever.kneighbors(QUERIES[:, :3])
+    with pytest.raises(ValueError, match="must be"):
+        ShardedHammingRetriever(n_shards=0).fit(CODES)
+    assert clone(retriever).get_params() == retriever.get_params()
+
+
+def test_without_a_client(monkeypatch):
+    def no_client():
+        raise ValueError("no")
+
+    monkeypatch.setattr("dask.distributed.get_client", no_client)
+    with pytest.raises(ValueError, match="There is no Dask client: make one first"):
+        ShardedHammingRetriever().fit(CODES)
