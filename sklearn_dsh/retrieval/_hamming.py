@@ -44,6 +44,9 @@ class HammingRetriever(BaseEstimator):
     n_jobs : int, default=None
         Threads of a search. None means 1 unless in a :obj:`joblib.parallel_backend` context, -1
         all processors. Small searches stay in the calling thread.
+    device : str, default="cpu"
+        Where to scan: "cpu", or the name of a torch device, "cuda" say, which then holds the
+        gallery; `algorithm` is then "auto" or "linear_scan".
 
     Attributes
     ----------
@@ -91,13 +94,15 @@ class HammingRetriever(BaseEstimator):
         "radius": [Interval(Real, 0, None, closed="left")],
         "algorithm": [StrOptions({"auto", "linear_scan", "multi_index", "balls"})],
         "n_jobs": [Integral, None],
+        "device": [str],
     }
 
-    def __init__(self, n_neighbors=5, *, radius=2, algorithm="auto", n_jobs=None):
+    def __init__(self, n_neighbors=5, *, radius=2, algorithm="auto", n_jobs=None, device="cpu"):
         self.n_neighbors = n_neighbors
         self.radius = radius
         self.algorithm = algorithm
         self.n_jobs = n_jobs
+        self.device = device
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
@@ -117,8 +122,14 @@ class HammingRetriever(BaseEstimator):
         Raises
         ------
         ValueError
-            If `X` is not packed codes, see :func:`~sklearn_dsh.codes.check_codes`.
+            If `X` is not packed codes, see :func:`~sklearn_dsh.codes.check_codes`, or the device
+            is not there or searches by no such algorithm.
         """
+        if self.device != "cpu" and self.algorithm not in ("auto", "linear_scan"):
+            raise ValueError(
+                f"device={self.device!r} searches by a linear scan: algorithm={self.algorithm!r} "
+                "is for device='cpu'."
+            )
         self._buffer = self._check_codes(X, reset=True)
         self._structure, self._removed, self._last_stats = None, None, None
         self.n_removed_ = 0
@@ -343,7 +354,11 @@ class HammingRetriever(BaseEstimator):
     def _build_structure(self):
         gallery = self._buffer[: self.n_samples_fit_]
         self._n_considered = len(gallery)
-        if self.algorithm == "auto":
+        if self.device != "cpu":
+            from sklearn_dsh.retrieval._torch_scan import TorchScan
+
+            self._structure = TorchScan(gallery, self.device)
+        elif self.algorithm == "auto":
             self._structure = choose_structure(gallery, n_jobs=self.n_jobs)
         elif self.algorithm == "balls":
             self._structure = Balls(gallery, n_jobs=self.n_jobs)
@@ -363,6 +378,8 @@ class HammingRetriever(BaseEstimator):
 
     def _search_arguments(self, X, mask):
         """Structure, gallery, queries, and the other arguments of a search."""
+        if self._structure is None and self.device != "cpu":  # loaded from a file
+            self._build_structure()
         # In this order: what another thread appends meanwhile lies behind what is read here.
         structure, removed = self._structure, self._removed
         n_samples = self.n_samples_fit_ if removed is None else len(removed)
@@ -396,6 +413,8 @@ class HammingRetriever(BaseEstimator):
         if "_buffer" in state:  # leave out the room for growth
             buffer = state["_buffer"][: self.n_samples_fit_]
             state = {**state, "_buffer": buffer, "_last_stats": None}
+            if self.device != "cpu":  # what is on a device is put there again
+                state["_structure"] = None
         return state
 
     def __sklearn_tags__(self):

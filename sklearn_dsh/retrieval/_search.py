@@ -18,7 +18,7 @@ def find_nearest(gallery, structure, queries, k, *, own_rows, allowed, n_jobs):
     ----------
     gallery, queries, k, own_rows, allowed, n_jobs
         As in `search_nearest`.
-    structure : DistinctCodes or None
+    structure : DistinctCodes, TorchScan or None
         Of the first rows of the gallery.
 
     Returns
@@ -178,10 +178,12 @@ def _describe(structure, queries, n_scanned, done=(0, 0), n_given_up=0):
         "n_queries": len(queries),
         "n_codes_compared": int(done[0]) + n_scanned * len(queries),
         "n_keys_looked_up": int(done[1]),
-        "n_queries_scanned": len(queries) if structure is None else n_given_up,
-        "n_distinct_codes": None if structure is None else len(structure.starts) - 1,
+        "n_queries_scanned": n_given_up,
+        "n_distinct_codes": None if structure is None else structure.n_distinct,
         "n_bytes_of_structure": 0 if structure is None else structure.n_bytes_taken,
     }
-    if structure is not None:
+    if stats["algorithm"] == "linear_scan":
+        stats["n_queries_scanned"] = len(queries)
+    else:
         stats["n_codes_compared"] += n_given_up * structure.n_rows
     return stats

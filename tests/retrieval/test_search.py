@@ -5,12 +5,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import torch
 from hamming_reference import brute_force, make_codes, many_examples
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sklearn_dsh import HammingRetriever
-from sklearn_dsh.retrieval import _hamming
+from sklearn_dsh.retrieval import _hamming, _torch_scan
 from sklearn_dsh.retrieval._balls import Balls
 from sklearn_dsh.retrieval._choice import choose_structure, is_mapped
 from sklearn_dsh.retrieval._multi_index import MultiIndex
@@ -18,6 +19,14 @@ from sklearn_dsh.retrieval._multi_index import MultiIndex
 pytestmark = pytest.mark.usefixtures("small_work_is_split")
 
 ALGORITHMS = ["linear_scan", "multi_index", "balls"]
+SEARCHES = [*ALGORITHMS, "torch"]
+
+
+def make_retriever(search, **options):
+    """With an algorithm; or "torch": as on a device, which is the processor here."""
+    if search == "torch":
+        return HammingRetriever(device="cpu:0", **options)
+    return HammingRetriever(algorithm=search, **options)
 
 
 def check_nearest(retriever, queries, k, expected, **options):
@@ -28,7 +37,7 @@ def check_nearest(retriever, queries, k, expected, **options):
 
 @many_examples
 @given(
-    algorithm=st.sampled_from(ALGORITHMS),
+    algorithm=st.sampled_from(SEARCHES),
     seed=st.integers(0, 2**32 - 1),
     n_bytes=st.sampled_from([1, 2, 4, 5, 8, 17]),
     sizes=st.lists(st.integers(1, 120), min_size=1, max_size=4),
@@ -44,7 +53,7 @@ def test_appends_removals_and_masks(
     rng = np.random.default_rng(seed)
     codes = make_codes(seed, sum(sizes) + 5, n_bytes, 12, flipped)
     codes, queries = codes[5:], codes[:5]
-    retriever = HammingRetriever(algorithm=algorithm, n_jobs=n_jobs)
+    retriever = make_retriever(algorithm, n_jobs=n_jobs)
     allowed = np.ones(len(codes), dtype=bool)
     stop = 0
     for size in sizes:
@@ -76,7 +85,7 @@ def test_appends_removals_and_masks(
 
 @many_examples
 @given(
-    algorithm=st.sampled_from(ALGORITHMS),
+    algorithm=st.sampled_from(SEARCHES),
     seed=st.integers(0, 2**32 - 1),
     n=st.integers(10, 200),
     flipped=st.sampled_from([0.0, 0.1]),
@@ -85,7 +94,7 @@ def test_appends_removals_and_masks(
 def test_the_gallery_queries_itself(algorithm, seed, n, flipped, masked):
     rng = np.random.default_rng(seed)
     codes = make_codes(seed, n, 2, 6, flipped)
-    retriever = HammingRetriever(algorithm=algorithm).fit(codes[: n // 2])
+    retriever = make_retriever(algorithm).fit(codes[: n // 2])
     retriever.partial_fit(codes[n // 2 :]).remove(rng.integers(0, n, n // 5))
     kept = np.flatnonzero(~retriever._removed)
     mask = None if masked is None else rng.random(n) < masked
@@ -198,11 +207,11 @@ def test_a_structure_is_built_anew_as_the_gallery_grows(monkeypatch):
     assert all(b >= 1.5 * a for a, b in pairwise(built))
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", SEARCHES)
 def test_a_retriever_loaded_from_a_file_gives_the_same_answers(algorithm, tmp_path):
     joblib = pytest.importorskip("joblib")
     codes = make_codes(0, 400, 8, 20, 0.05)
-    retriever = HammingRetriever(algorithm=algorithm).fit(codes).remove([1, 5])
+    retriever = make_retriever(algorithm).fit(codes).remove([1, 5])
     joblib.dump(retriever, tmp_path / "retriever.joblib")
     mapped = joblib.load(tmp_path / "retriever.joblib", mmap_mode="r")
     for left, right in zip(mapped.kneighbors(codes), retriever.kneighbors(codes), strict=True):
@@ -240,3 +249,38 @@ def test_removing_nothing_and_one_and_again():
     assert retriever.remove([]).n_removed_ == 0
     assert retriever.remove(0).remove([0]).n_removed_ == 1
     assert retriever.kneighbors([[0]])[1].tolist() == [[1, 2]]
+
+
+def test_torch_scans_block_by_block(monkeypatch):
+    monkeypatch.setattr(_torch_scan, "_BYTES_AT_ONCE", 1)  # so 1,024 codes
+    monkeypatch.setattr(_torch_scan, "_QUERIES_AT_ONCE", 4)
+    for n_bytes in (1, 16):
+        codes = make_codes(7, 3000, n_bytes, 90, 0.05)
+        retriever = HammingRetriever(device="cpu:0", radius=5).fit(codes)
+        expected = brute_force(codes, codes[:10], 3000)
+        for k in (1, 900, 3000):
+            check_nearest(retriever, codes[:10], k, expected)
+        found = retriever.radius_neighbors(codes[:10])[1]
+        for q in range(10):
+            np.testing.assert_array_equal(found[q], expected[1][q][expected[0][q] <= 5])
+    stats = retriever.search_stats()
+    assert stats["algorithm"] == "linear_scan"
+    assert stats["n_queries_scanned"] == 10
+
+
+def test_devices_that_are_not_there():
+    codes = np.zeros((9, 1), np.uint8)
+    with pytest.raises(ValueError, match="searches by a linear scan: algorithm='balls'"):
+        HammingRetriever(device="cuda", algorithm="balls").fit(codes)
+    if not torch.cuda.is_available():
+        with pytest.raises(ValueError, match="sees no CUDA device"):
+            HammingRetriever(device="cuda").fit(codes)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("n_bytes", [1, 8, 16, 300])
+def test_a_gpu_gives_the_same_answers(n_bytes):
+    codes = make_codes(8, 5000, n_bytes, 90, 0.05)
+    retriever = HammingRetriever(device="cuda").fit(codes)
+    for k in (1, 300):
+        check_nearest(retriever, codes[:70], k, brute_force(codes, codes[:70], k))
