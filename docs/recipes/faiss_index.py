@@ -1,0 +1,10 @@
+"""Codes in a faiss index: packed codes are what faiss's binary indexes take."""
+
+import faiss
+
+
+def to_faiss(codes):
+    """An exact index of codes (n, n_bytes), uint8; any other binary index is filled alike."""
+    index = faiss.IndexBinaryFlat(8 * codes.shape[1])
+    index.add(codes)
+    return index
