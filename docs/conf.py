@@ -17,7 +17,7 @@ extensions = [
 exclude_patterns = ["_build"]
 html_theme = "pydata_sphinx_theme"
 # Pages without pages below them: an empty side bar would only take their width.
-html_sidebars = {"index": [], "training": [], "search": [], "measurements": []}
+html_sidebars = {"index": [], "training": [], "retrieval": [], "measurements": []}
 html_title = "sklearn-dsh"
 html_show_sourcelink = False
 
