@@ -1,28 +1,36 @@
-"""Exact Hamming search: HammingRetriever, faiss's flat binary index and scikit-learn's brute force.
+"""Hamming search: HammingRetriever, faiss, usearch, scikit-learn and numpy on the same codes.
 
-    python benchmarks/retrieval_speed.py [--threads 2] [--gallery 204489] [--queries 1000] [--k 200]
+    python benchmarks/retrieval_speed.py            # the whole grid, about an hour
+    python benchmarks/retrieval_speed.py --quick    # some minutes
+    python benchmarks/retrieval_speed.py --bits 128 --sizes 204489 --queries 1000 --threads 2
 
-All search the same codes with the same number of threads in this one process, taking turns; what
-is shown is the median over the repeats. scikit-learn gets the unpacked bits as float64, the
-fastest type for its Hamming distance, and only the first queries (``--sklearn-queries``), since it
-takes milliseconds for each; it is compared by the time per query. Every answer's distances are
-checked against each other.
+All search in this one process with the same number of threads, taking turns; what is shown is the
+median over the repeats, per query. Distances of the exact methods are checked against each other;
+of the approximate ones (recall below 1) the share of the k nearest distances that they found is
+given. scikit-learn (unpacked bits as float64, the fastest type for its Hamming distance) and numpy
+(bitwise_count and argpartition) get only the first queries, since they take milliseconds for each.
+To end within an hour, scikit-learn and numpy search up to 204,489 codes, the approximate indexes up
+to a million, with random and 1 % codes, and 2,500 queries on more than a million codes run once.
 
-"uniform" codes are random bits, the hardest case for a scan that skips what is far. "learned"
-codes are what a hasher gives: 250 random category codes, of which every item flips a share of the
-bits; at 0 % they are nothing but duplicates.
+"random" codes are random bits, the hardest case for a search that skips what is far. The others are
+what a hasher gives: 250 random category codes, of which every item flips that share of the bits; at
+0 % they are nothing but duplicates.
 """
 
 import argparse
+import gc
+import json
 import os
 import platform
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from statistics import median
 from time import perf_counter
 
 import faiss
 import numpy as np
+import usearch.index
 from sklearn.neighbors import NearestNeighbors
 
 import sklearn_dsh
@@ -30,6 +38,27 @@ from sklearn_dsh.codes import unpack_bits
 from sklearn_dsh.retrieval import HammingRetriever
 
 N_CATEGORIES = 250
+FLIPPED = {"random": None, "0 %": 0.0, "1 %": 0.01, "3 %": 0.03, "10 %": 0.1}
+GRID = {
+    "bits": [32, 64, 128, 256],
+    "sizes": [73_002, 204_489, 10_000_000],
+    "queries": [1, 100, 2500],
+    "k": [10, 200],
+    "threads": [1, 2],
+    "codes": list(FLIPPED),
+}
+QUICK = {
+    "bits": [64, 128],
+    "sizes": [204_489],
+    "queries": [1, 1000],
+    "k": [10, 200],
+    "threads": [2],
+    "codes": ["random", "1 %"],
+}
+SLOW_METHODS = 204_489  # the most codes for scikit-learn and numpy
+SLOW_QUERIES = 20
+APPROXIMATE_METHODS = 1_000_000
+APPROXIMATE_CODES = ("random", "1 %")
 
 
 def make_codes(n, n_bits, flipped, rng):
@@ -43,83 +72,270 @@ def make_codes(n, n_bits, flipped, rng):
     return codes
 
 
-def median_seconds(searches, repeats):
-    """Median seconds of each search; they take turns, after one call of each to warm up."""
-    seconds = {name: [] for name in searches}
-    for turn in range(repeats + 1):
-        for name, search in searches.items():
-            start = perf_counter()
-            search()
-            if turn > 0:
-                seconds[name].append(perf_counter() - start)
-    return {name: median(values) for name, values in seconds.items()}
+def ours(gallery, n_bits, threads, algorithm):
+    retriever = HammingRetriever(algorithm=algorithm, n_jobs=threads).fit(gallery)
+    return lambda queries, k: retriever.kneighbors(queries, k)[0]
 
 
-def compare(codes, args):
-    """Milliseconds a query of each method on one set of codes."""
-    gallery, queries = codes[: args.gallery], codes[args.gallery :]
-    retriever = HammingRetriever(n_jobs=args.threads).fit(gallery)
-    index = faiss.IndexBinaryFlat(args.bits)
+def faiss_flat(gallery, n_bits, threads):
+    index = faiss.IndexBinaryFlat(n_bits)
     index.add(gallery)
-    unpacked = NearestNeighbors(algorithm="brute", metric="hamming", n_jobs=args.threads)
-    unpacked.fit(unpack_bits(gallery, args.bits).astype(float))
-    some_bits = unpack_bits(queries[: args.sklearn_queries], args.bits).astype(float)
+    return lambda queries, k: index.search(queries, k)[0]
 
-    ours = partial(retriever.kneighbors, queries, args.k)
-    flat = partial(index.search, queries, args.k)
-    brute = partial(unpacked.kneighbors, some_bits, args.k)
-    distances = ours()[0]
-    np.testing.assert_array_equal(flat()[0], distances)
-    np.testing.assert_allclose(args.bits * brute()[0], distances[: args.sklearn_queries])
 
-    seconds = median_seconds({"ours": ours, "faiss": flat}, args.repeats)
-    seconds |= median_seconds({"sklearn": brute}, args.sklearn_repeats)
-    n_asked = {"ours": len(queries), "faiss": len(queries), "sklearn": len(some_bits)}
-    return {name: 1000 * seconds[name] / n_asked[name] for name in seconds}
+def faiss_ivf(gallery, n_bits, threads):
+    quantizer = faiss.IndexBinaryFlat(n_bits)
+    index = faiss.IndexBinaryIVF(quantizer, n_bits, 512)
+    index.train(gallery)
+    index.add(gallery)
+    index.nprobe = 16
+    search = faiss_search(index)
+    search.keep = quantizer  # faiss does not own it
+    return search
+
+
+def faiss_hnsw(gallery, n_bits, threads):
+    index = faiss.IndexBinaryHNSW(n_bits, 16)
+    index.add(gallery)
+    index.hnsw.efSearch = 256
+    return faiss_search(index)
+
+
+def faiss_multi_hash(gallery, n_bits, threads):
+    index = faiss.IndexBinaryMultiHash(n_bits, max(1, n_bits // 16), 16)
+    index.nflip = 1
+    index.add(gallery)
+    return faiss_search(index)
+
+
+def faiss_search(index):
+    def search(queries, k):
+        return index.search(queries, k)[0]
+
+    return search
+
+
+def usearch_hnsw(gallery, n_bits, threads):
+    index = usearch.index.Index(ndim=n_bits, metric="hamming", dtype="b1")
+    index.add(np.arange(len(gallery)), gallery, threads=threads)
+
+    def search(queries, k):
+        found = index.search(queries, k, threads=threads)
+        return found.distances.reshape(len(queries), -1)
+
+    return search
+
+
+def scikit_learn(gallery, n_bits, threads):
+    model = NearestNeighbors(algorithm="brute", metric="hamming", n_jobs=threads)
+    model.fit(unpack_bits(gallery, n_bits).astype(float))
+
+    def search(queries, k):
+        bits = unpack_bits(queries, n_bits).astype(float)
+        return np.rint(n_bits * model.kneighbors(bits, k)[0]).astype(int)
+
+    return search
+
+
+def numpy_scan(gallery, n_bits, threads):
+    words = gallery.view(np.uint32)
+
+    def search(queries, k):
+        found = np.empty((len(queries), k), dtype=np.int64)
+        for q, query in enumerate(queries.view(np.uint32)):
+            distances = np.bitwise_count(words ^ query).sum(axis=1, dtype=np.int32)
+            found[q] = np.sort(np.partition(distances, k - 1)[:k])
+        return found
+
+    return search
+
+
+EXACT = {
+    "auto": partial(ours, algorithm="auto"),
+    "linear_scan": partial(ours, algorithm="linear_scan"),
+    "multi_index": partial(ours, algorithm="multi_index"),
+    "faiss flat": faiss_flat,
+}
+SLOW = {"scikit-learn": scikit_learn, "numpy": numpy_scan}
+APPROXIMATE = {
+    "faiss HNSW": faiss_hnsw,
+    "faiss IVF": faiss_ivf,
+    "faiss multi-hash": faiss_multi_hash,
+    "usearch HNSW": usearch_hnsw,
+}
+
+
+def recall(found, expected):
+    """Share of the answers that are as near as the k-th nearest code."""
+    k = expected.shape[1]
+    hits = 0
+    for row, exact in zip(found, expected, strict=True):
+        row = row[row >= 0]
+        hits += min(k, np.count_nonzero(row <= exact[-1]))
+    return hits / expected.size
+
+
+def median_seconds(searches, queries, k, repeats):
+    """Median seconds of each search; they take turns, after one call with few queries."""
+    seconds = {name: [] for name in searches}
+    found = {}
+    for search in searches.values():
+        search(queries[:2], k)
+    for _ in range(repeats):
+        for name, search in searches.items():
+            started = perf_counter()
+            found[name] = search(queries, k)
+            seconds[name].append(perf_counter() - started)
+    return {name: median(values) for name, values in seconds.items()}, found
+
+
+def run_gallery(cell, options, grid):
+    """Every method, number of queries and k on one gallery: list of results."""
+    bits, size, kind, threads = cell
+    faiss.omp_set_num_threads(threads)
+    rng = np.random.default_rng(options.seed)
+    most = max(grid["queries"])
+    codes = make_codes(size + most, bits, FLIPPED[kind], rng)
+    gallery, all_queries = codes[:size], codes[size:]
+    methods = dict(EXACT)
+    if size > APPROXIMATE_METHODS:  # tables of ten millions: a minute each, for one comparison
+        del methods["multi_index"]
+    if size <= SLOW_METHODS and threads == max(grid["threads"]):
+        methods |= SLOW
+    if (
+        size <= APPROXIMATE_METHODS
+        and kind in APPROXIMATE_CODES
+        and threads == max(grid["threads"])
+    ):
+        methods |= APPROXIMATE
+    searches, build = {}, {}
+    for name, make in methods.items():
+        started = perf_counter()
+        searches[name] = make(gallery, bits, threads)
+        build[name] = perf_counter() - started
+    results = []
+    for n in grid["queries"]:
+        for k in grid["k"]:
+            large = size * n > 10**10
+            repeats = 1 if large else options.repeats if n > 1 else 5 * options.repeats
+            names = [name for name in searches if name not in SLOW and (name in EXACT or n > 100)]
+            seconds, found = median_seconds(
+                {name: searches[name] for name in names}, all_queries[:n], k, repeats
+            )
+            per_query = {name: seconds[name] / n for name in names}
+            if n == most:
+                few = all_queries[:SLOW_QUERIES]
+                slow = {name: searches[name] for name in SLOW if name in searches}
+                seconds, more = median_seconds(slow, few, k, 1)
+                per_query |= {name: value / len(few) for name, value in seconds.items()}
+                found |= more
+            exact = found["faiss flat"]
+            for name in per_query:
+                if name not in APPROXIMATE:
+                    np.testing.assert_array_equal(found[name], exact[: len(found[name])])
+                results.append(
+                    {
+                        "bits": bits, "size": size, "codes": kind, "threads": threads,
+                        "queries": n, "k": k, "method": name,
+                        "microseconds": 1e6 * per_query[name], "build_seconds": build[name],
+                        "recall": recall(found[name], exact[: len(found[name])]),
+                    }
+                )  # fmt: skip
+    return results
+
+
+def print_cell(results):
+    first = results[0]
+    print(
+        f"\n{first['size']:,} codes ({first['codes']}) of {first['bits']} bits, "
+        f"{first['threads']} threads: microseconds a query, and how much of faiss flat's time\n"
+    )
+    columns = list(dict.fromkeys((r["queries"], r["k"]) for r in results))
+    names = list(dict.fromkeys(r["method"] for r in results))
+    value = {(r["method"], r["queries"], r["k"]): r for r in results}
+    heads = [f"{n} queries, k {k}" for n, k in columns]
+    print(f"| method | {' | '.join(heads)} | recall | build s |\n|{'---|' * (len(heads) + 3)}")
+    for name in names:
+        line, found = [], []
+        for n, k in columns:
+            result = value.get((name, n, k))
+            if result is None:
+                line.append("")
+                continue
+            flat = value["faiss flat", n, k]["microseconds"]
+            line.append(f"{result['microseconds']:.1f} ({flat / result['microseconds']:.1f}x)")
+            found.append(result)
+        shares = sorted({f"{r['recall']:.2f}" for r in found})
+        line += ["-".join(shares), f"{found[0]['build_seconds']:.2f}"]
+        print(f"| {name} | {' | '.join(line)} |")
+    print(flush=True)
+
+
+def plot(results, path):
+    """How many times faster than faiss's flat index, for many queries."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    many, threads = max(r["queries"] for r in results), max(r["threads"] for r in results)
+    results = [r for r in results if r["queries"] == many and r["threads"] == threads]
+    sizes, k = sorted({r["size"] for r in results}), max(r["k"] for r in results)
+    figure, axes = plt.subplots(1, len(sizes), figsize=(5 * len(sizes), 4), squeeze=False)
+    for axis, size in zip(axes[0], sizes, strict=True):
+        part = [r for r in results if r["size"] == size and r["k"] == k]
+        flat = {
+            (r["bits"], r["codes"]): r["microseconds"] for r in part if r["method"] == "faiss flat"
+        }
+        for kind in dict.fromkeys(r["codes"] for r in part):
+            points = sorted(
+                (r["bits"], flat[r["bits"], kind] / r["microseconds"])
+                for r in part
+                if r["codes"] == kind and r["method"] == "auto"
+            )
+            axis.plot(*zip(*points, strict=True), marker="o", label=kind)
+        axis.axhline(1, color="grey", linewidth=1)
+        axis.set(title=f"{size:,} codes", xlabel="bits", yscale="log", xscale="log")
+        axis.set_xticks(sorted({r["bits"] for r in part}), sorted({r["bits"] for r in part}))
+        axis.minorticks_off()
+    axes[0, 0].set_ylabel(f"times faster than faiss flat\n({many:,} queries, k = {k})")
+    axes[0, 0].legend(title="codes")
+    figure.tight_layout()
+    figure.savefig(path, dpi=100)
 
 
 def main():
     parser = argparse.ArgumentParser(
-        description=__doc__.split("\n", maxsplit=1)[0],
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--gallery", type=int, default=204_489)
-    parser.add_argument("--queries", type=int, default=1000)
-    parser.add_argument("--bits", type=int, default=128, help="a multiple of 8")
-    parser.add_argument("--k", type=int, default=200)
-    parser.add_argument("--threads", type=int, default=os.cpu_count())
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--sklearn-queries", type=int, default=20)
-    parser.add_argument("--sklearn-repeats", type=int, default=3)
+    parser.add_argument("--quick", action="store_true")
+    for name, values in GRID.items():
+        parser.add_argument(f"--{name}", nargs="+", type=type(values[0]), help=f"of {values}")
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
-    args = parser.parse_args()
-    faiss.omp_set_num_threads(args.threads)
+    parser.add_argument("--output", type=Path, default=Path("retrieval_speed.json"))
+    options = parser.parse_args()
+    default = QUICK if options.quick else GRID
+    grid = {name: getattr(options, name) or values for name, values in default.items()}
 
-    packages = ("faiss-cpu", "scikit-learn", "numpy", "numba")
+    packages = ("faiss-cpu", "usearch", "scikit-learn", "numpy", "numba")
     print(f"Python {platform.python_version()}, {platform.machine()}, {os.cpu_count()} processors")
     print(f"sklearn-dsh {sklearn_dsh.__version__}", end=", ")
     print(", ".join(f"{package} {version(package)}" for package in packages))
     print(
-        f"{args.gallery:,} codes of {args.bits} bits, {args.queries:,} queries "
-        f"({args.sklearn_queries} for scikit-learn), k = {args.k}, {args.threads} threads, "
-        f"seed {args.seed}, medians of {args.repeats} ({args.sklearn_repeats})\n"
+        f"seed {options.seed}, medians of {options.repeats} (of one query: {5 * options.repeats})"
     )
-    print("| codes | ours, ms/query | faiss | scikit-learn | faiss / ours | scikit-learn / ours |")
-    print("|---|---|---|---|---|---|")
-    for name, flipped in (
-        ("uniform", None),
-        ("learned, 10 % noise", 0.10),
-        ("learned, 3 % noise", 0.03),
-        ("learned, 0 % noise", 0.0),
-    ):
-        rng = np.random.default_rng(args.seed)
-        codes = make_codes(args.gallery + args.queries, args.bits, flipped, rng)
-        ms = compare(codes, args)
-        print(
-            f"| {name} | {ms['ours']:.4f} | {ms['faiss']:.4f} | {ms['sklearn']:.2f} "
-            f"| {ms['faiss'] / ms['ours']:.1f} | {ms['sklearn'] / ms['ours']:.0f} |",
-            flush=True,
-        )
+    results = []
+    for size in grid["sizes"]:
+        for bits in grid["bits"]:
+            for kind in grid["codes"]:
+                for threads in grid["threads"]:
+                    cell = run_gallery((bits, size, kind, threads), options, grid)
+                    print_cell(cell)
+                    results += cell
+                    options.output.write_text(json.dumps(results, indent=1))
+                    gc.collect()
+    plot(results, options.output.with_suffix(".png"))
 
 
 if __name__ == "__main__":

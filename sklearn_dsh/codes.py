@@ -56,7 +56,9 @@ def check_codes(codes, *, n_bytes=None, name="codes"):
     UserWarning
         If the codes look like unpacked bits: 16 columns or more of nothing but 0 and 1.
     """
-    codes = check_array(codes, order="C", input_name=name)
+    is_plain = type(codes) is np.ndarray and codes.dtype == np.uint8 and codes.flags.c_contiguous
+    if not (is_plain and codes.ndim == 2 and codes.size):  # what nothing can be wrong with is quick
+        codes = check_array(codes, order="C", input_name=name)
     if codes.dtype == bool:
         raise ValueError(
             f"{name} is a boolean array of shape {codes.shape}: expected packed codes (uint8, "

@@ -25,6 +25,9 @@ LANES = 64
 _PLANES_PER_SUM = 31
 """Byte planes whose popcounts a byte can add up: 31 * 8 < 256."""
 
+_FEW_QUERIES = 16
+"""So many queries are compared with the codes as they lie."""
+
 _I64 = ir.IntType(64)
 _BYTES = ir.VectorType(ir.IntType(8), LANES)
 
@@ -112,11 +115,36 @@ def _load_word(typingctx, codes, row, byte):
 
 
 @intrinsic
+def _load_word_at(typingctx, codes, position):
+    """Load the 8 bytes from a position of a C-contiguous array on, aligned or not."""
+
+    def codegen(context, builder, signature, args):
+        array = _array(context, builder, signature.args[0], args[0])
+        pointer = builder.bitcast(builder.gep(array.data, [args[1]]), _I64.as_pointer())
+        return builder.load(pointer, align=1)
+
+    return types.uint64(codes, types.int64), codegen
+
+
+@intrinsic
+def _load_half_at(typingctx, codes, position):
+    """Load 4 bytes as `_load_word_at` loads 8."""
+
+    def codegen(context, builder, signature, args):
+        array = _array(context, builder, signature.args[0], args[0])
+        half = ir.IntType(32)
+        pointer = builder.bitcast(builder.gep(array.data, [args[1]]), half.as_pointer())
+        return builder.load(pointer, align=1)
+
+    return types.uint32(codes, types.int64), codegen
+
+
+@intrinsic
 def _popcount(typingctx, word):
     def codegen(context, builder, signature, args):
         return builder.ctpop(args[0])
 
-    return types.int64(types.uint64), codegen
+    return word(word), codegen
 
 
 @intrinsic
@@ -141,37 +169,69 @@ def _exchange(a, b, shift, mask):
     return (a & mask) | ((b & mask) << shift), ((a >> shift) & mask) | (b & ~mask)
 
 
+@njit(inline="always")
+def _turn(a0, a1, a2, a3, a4, a5, a6, a7):
+    """Transpose 8 x 8 bytes in registers (Warren, Hacker's Delight, section 7-3)."""
+    a0, a4 = _exchange(a0, a4, _HALF, _HALF_MASK)
+    a1, a5 = _exchange(a1, a5, _HALF, _HALF_MASK)
+    a2, a6 = _exchange(a2, a6, _HALF, _HALF_MASK)
+    a3, a7 = _exchange(a3, a7, _HALF, _HALF_MASK)
+    a0, a2 = _exchange(a0, a2, _QUARTER, _QUARTER_MASK)
+    a1, a3 = _exchange(a1, a3, _QUARTER, _QUARTER_MASK)
+    a4, a6 = _exchange(a4, a6, _QUARTER, _QUARTER_MASK)
+    a5, a7 = _exchange(a5, a7, _QUARTER, _QUARTER_MASK)
+    a0, a1 = _exchange(a0, a1, _EIGHTH, _EIGHTH_MASK)
+    a2, a3 = _exchange(a2, a3, _EIGHTH, _EIGHTH_MASK)
+    a4, a5 = _exchange(a4, a5, _EIGHTH, _EIGHTH_MASK)
+    a6, a7 = _exchange(a6, a7, _EIGHTH, _EIGHTH_MASK)
+    return a0, a1, a2, a3, a4, a5, a6, a7
+
+
+@njit(nogil=True, cache=True)
+def _fill_eight_planes(codes, first, n_groups, byte, planes):
+    for g in range(n_groups):
+        row = first + 8 * g
+        words = _turn(
+            _load_word(codes, row, byte), _load_word(codes, row + 1, byte),
+            _load_word(codes, row + 2, byte), _load_word(codes, row + 3, byte),
+            _load_word(codes, row + 4, byte), _load_word(codes, row + 5, byte),
+            _load_word(codes, row + 6, byte), _load_word(codes, row + 7, byte),
+        )  # fmt: skip
+        for i in range(8):
+            planes[byte + i, g] = words[i]
+
+
+@njit(nogil=True, cache=True)
+def _fill_four_planes(codes, first, n_groups, planes):
+    """Of codes of 4 bytes."""
+    for g in range(n_groups):
+        at = 4 * (first + 8 * g)
+        words = _turn(
+            np.uint64(_load_half_at(codes, at)), np.uint64(_load_half_at(codes, at + 4)),
+            np.uint64(_load_half_at(codes, at + 8)), np.uint64(_load_half_at(codes, at + 12)),
+            np.uint64(_load_half_at(codes, at + 16)), np.uint64(_load_half_at(codes, at + 20)),
+            np.uint64(_load_half_at(codes, at + 24)), np.uint64(_load_half_at(codes, at + 28)),
+        )  # fmt: skip
+        for i in range(4):
+            planes[i, g] = words[i]
+
+
 @njit(nogil=True, cache=True)
 def _fill_planes(codes, first, n, planes):
     """Turn codes[first : first + n] to byte planes; planes is (n_bytes, block / 8) words."""
     n_bytes = codes.shape[1]
     plane_bytes = planes.view(np.uint8)
     n_groups = n // 8
+    start = 8 * n_groups
     for byte in range(0, n_bytes - 7, 8):
-        for g in range(n_groups):  # transpose 8 x 8 bytes in registers (Hacker's Delight, 7-3)
-            row = first + 8 * g
-            a0, a4 = _load_word(codes, row, byte), _load_word(codes, row + 4, byte)
-            a1, a5 = _load_word(codes, row + 1, byte), _load_word(codes, row + 5, byte)
-            a2, a6 = _load_word(codes, row + 2, byte), _load_word(codes, row + 6, byte)
-            a3, a7 = _load_word(codes, row + 3, byte), _load_word(codes, row + 7, byte)
-            a0, a4 = _exchange(a0, a4, _HALF, _HALF_MASK)
-            a1, a5 = _exchange(a1, a5, _HALF, _HALF_MASK)
-            a2, a6 = _exchange(a2, a6, _HALF, _HALF_MASK)
-            a3, a7 = _exchange(a3, a7, _HALF, _HALF_MASK)
-            a0, a2 = _exchange(a0, a2, _QUARTER, _QUARTER_MASK)
-            a1, a3 = _exchange(a1, a3, _QUARTER, _QUARTER_MASK)
-            a4, a6 = _exchange(a4, a6, _QUARTER, _QUARTER_MASK)
-            a5, a7 = _exchange(a5, a7, _QUARTER, _QUARTER_MASK)
-            a0, a1 = _exchange(a0, a1, _EIGHTH, _EIGHTH_MASK)
-            a2, a3 = _exchange(a2, a3, _EIGHTH, _EIGHTH_MASK)
-            a4, a5 = _exchange(a4, a5, _EIGHTH, _EIGHTH_MASK)
-            a6, a7 = _exchange(a6, a7, _EIGHTH, _EIGHTH_MASK)
-            planes[byte, g], planes[byte + 1, g] = a0, a1
-            planes[byte + 2, g], planes[byte + 3, g] = a2, a3
-            planes[byte + 4, g], planes[byte + 5, g] = a4, a5
-            planes[byte + 6, g], planes[byte + 7, g] = a6, a7
+        _fill_eight_planes(codes, first, n_groups, byte, planes)
+    if n_bytes == 4:
+        _fill_four_planes(codes, first, n_groups, planes)
+    elif n_bytes < 8:
+        start = 0
+    elif n_bytes % 8 > 0:  # the last eight, some of them again
+        _fill_eight_planes(codes, first, n_groups, n_bytes - 8, planes)
     for byte in range(n_bytes):
-        start = 8 * n_groups if byte < n_bytes - n_bytes % 8 else 0
         for i in range(start, n):
             plane_bytes[byte, i] = codes[first + i, byte]
 
@@ -184,6 +244,49 @@ def _fill_distances(planes, query, n, distances):
         stop = min(start + _PLANES_PER_SUM, n_bytes)
         for i in range(0, n, LANES):
             _add_popcounts(planes, query, start, stop, distances, i)
+
+
+@njit(nogil=True, cache=True)
+def _is_direct(n_queries, n_bytes):
+    """Whether distances are computed from the codes as they lie: planes need many queries."""
+    has_loop = n_bytes == 4 or n_bytes == 8 or n_bytes == 16 or n_bytes == 32
+    return has_loop and n_queries <= _FEW_QUERIES
+
+
+@njit(nogil=True, cache=True)
+def _fill_distances_directly(codes, first, n, queries, q, distances):
+    """Write the distances of codes[first : first + n] of 4, 8, 16 or 32 bytes to one query.
+
+    Each width has a loop of its own, whose constant stride the compiler vectorises.
+    """
+    n_bytes = codes.shape[1]
+    if n_bytes == 4:
+        half = _load_half_at(queries, 4 * q)
+        for i in range(n):
+            distances[i] = _popcount(_load_half_at(codes, 4 * (first + i)) ^ half)
+        return
+    a = _load_word(queries, q, 0)
+    if n_bytes == 8:
+        for i in range(n):
+            distances[i] = _popcount(_load_word_at(codes, 8 * (first + i)) ^ a)
+        return
+    b = _load_word(queries, q, 8)
+    if n_bytes == 16:
+        for i in range(n):
+            at = 16 * (first + i)
+            distances[i] = _popcount(_load_word_at(codes, at) ^ a) + _popcount(
+                _load_word_at(codes, at + 8) ^ b
+            )
+        return
+    c, d = _load_word(queries, q, 16), _load_word(queries, q, 24)
+    for i in range(n):
+        at = 32 * (first + i)
+        distances[i] = (
+            _popcount(_load_word_at(codes, at) ^ a)
+            + _popcount(_load_word_at(codes, at + 8) ^ b)
+            + _popcount(_load_word_at(codes, at + 16) ^ c)
+            + _popcount(_load_word_at(codes, at + 24) ^ d)
+        )
 
 
 @njit(nogil=True, cache=True)
@@ -236,6 +339,7 @@ def scan_nearest(
     """
     n_bytes = gallery.shape[1]
     largest = 8 * n_bytes
+    direct = _is_direct(len(queries), n_bytes)
     capacity = k + max(k, 1024)
     words = np.empty((n_bytes, block // 8), dtype=np.uint64)
     planes = words.view(np.uint8)
@@ -255,9 +359,13 @@ def scan_nearest(
         sizes[:] = 0
         for row in range(first, last, block):
             n = min(block, last - row)
-            _fill_planes(gallery, row, n, words)
+            if not direct:
+                _fill_planes(gallery, row, n, words)
             for j in range(n_queries):
-                _fill_distances(planes, queries[q0 + j], n, distances)
+                if direct:
+                    _fill_distances_directly(gallery, row, n, queries, q0 + j, distances)
+                else:
+                    _fill_distances(planes, queries[q0 + j], n, distances)
                 limit, below, size = limits[j], n_below[j], sizes[j]
                 own = own_rows[q0 + j] - row
                 for i in range(0, n, LANES):
@@ -342,15 +450,20 @@ def scan_within(
     rows there, each at its position, which then moves on.
     """
     n_bytes = gallery.shape[1]
+    direct = _is_direct(len(queries), n_bytes)
     words = np.empty((n_bytes, block // 8), dtype=np.uint64)
     planes = words.view(np.uint8)
     writes, masked = len(out_rows) > 0, len(allowed) > 0
     for q0 in range(0, len(queries), queries_per_block):
         for row in range(first, last, block):
             n = min(block, last - row)
-            _fill_planes(gallery, row, n, words)
+            if not direct:
+                _fill_planes(gallery, row, n, words)
             for q in range(q0, min(q0 + queries_per_block, len(queries))):
-                _fill_distances(planes, queries[q], n, distances)
+                if direct:
+                    _fill_distances_directly(gallery, row, n, queries, q, distances)
+                else:
+                    _fill_distances(planes, queries[q], n, distances)
                 own = own_rows[q] - row
                 for i in range(0, n, LANES):
                     mask = _candidate_mask(distances, i, n, radius + 1)
@@ -382,14 +495,19 @@ def scan_counts(
 ):
     """Add to counts[query, distance, same label] the codes of gallery[first:last]."""
     n_bytes = gallery.shape[1]
+    direct = _is_direct(len(queries), n_bytes)
     words = np.empty((n_bytes, block // 8), dtype=np.uint64)
     planes = words.view(np.uint8)
     for q0 in range(0, len(queries), queries_per_block):
         for row in range(first, last, block):
             n = min(block, last - row)
-            _fill_planes(gallery, row, n, words)
+            if not direct:
+                _fill_planes(gallery, row, n, words)
             for q in range(q0, min(q0 + queries_per_block, len(queries))):
-                _fill_distances(planes, queries[q], n, distances)
+                if direct:
+                    _fill_distances_directly(gallery, row, n, queries, q, distances)
+                else:
+                    _fill_distances(planes, queries[q], n, distances)
                 label = query_labels[q]
                 for i in range(n):
                     same = np.int64(gallery_labels[row + i] == label)

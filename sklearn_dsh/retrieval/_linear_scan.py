@@ -20,9 +20,9 @@ _BLOCK_BYTES = 16384
 _QUERIES_PER_BLOCK = 128
 # Scratch space for candidates, in entries of 12 bytes, that a thread may take.
 _MOST_CANDIDATES = 1 << 20
-# Byte comparisons (about 1 ms of work) below which a thread costs more than it gives.
-_BYTES_PER_THREAD = 1 << 25
-# With fewer queries than this a thread, the gallery is split instead.
+# Byte comparisons (about 0.4 ms of work) below which a thread costs more than it gives.
+_BYTES_PER_THREAD = 1 << 24
+# Queries of a structure below which a thread costs more than it gives.
 _QUERIES_PER_THREAD = 16
 
 
@@ -211,7 +211,8 @@ class _Plan:
         self.block = lanes * max(4, min(_BLOCK_BYTES // n_bytes // lanes, 64))
         n_threads = min(effective_n_jobs(n_jobs), gallery.size * len(queries) // _BYTES_PER_THREAD)
         n_threads = max(1, n_threads)
-        self.splits_gallery = n_threads > 1 and len(queries) < _QUERIES_PER_THREAD * n_threads
+        # With fewer queries than a block has, every thread would turn all codes to planes for few.
+        self.splits_gallery = n_threads > 1 and len(queries) < _QUERIES_PER_BLOCK * n_threads
         if self.splits_gallery:
             n_threads = min(n_threads, max(1, len(gallery) // self.block))
             ends = np.linspace(0, len(gallery), n_threads + 1).astype(int)
