@@ -27,7 +27,8 @@ docs: $(VENV)/.with-docs
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
 
 bench: $(VENV)/.with-benchmarks
-	$(BIN)/python benchmarks/retrieval_speed.py
+	$(BIN)/python benchmarks/retrieval_speed.py --quick
+	$(BIN)/python benchmarks/search_limits.py
 	$(BIN)/python benchmarks/code_updates.py
 	$(if $(DATA),$(BIN)/python benchmarks/hashing_quality.py --data "$(DATA)")
 

@@ -1,4 +1,4 @@
-"""What a search costs beside comparing codes: memory, single calls, the first call, whole galleries.
+"""What a search costs beside comparing codes: memory, one call, the first call, evaluation.
 
     python benchmarks/search_limits.py
 
@@ -135,14 +135,13 @@ def main():
         return
     print(
         f"sklearn-dsh {sklearn_dsh.__version__}, Python {platform.python_version()}, numpy "
-        f"{np.__version__}, {platform.machine()}, {os.cpu_count()} processors"
+        f"{np.__version__}, {platform.machine()}, {os.cpu_count()} processors",
+        flush=True,
     )
     # In a process of its own, which holds nothing else.
     script = [sys.executable, __file__, "--only", "memory", "--codes", str(options.codes)]
     sections = {
-        "memory": lambda: print(
-            subprocess.run(script, capture_output=True, text=True).stdout, end=""
-        ),
+        "memory": lambda: subprocess.run(script, check=True),
         "overhead": overhead,
         "first_call": first_call,
         "evaluation": evaluation,
