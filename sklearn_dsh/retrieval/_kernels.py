@@ -753,6 +753,7 @@ def search_balls(
     numbers = np.empty(1024, dtype=np.int64)
     distances = np.empty(1024, dtype=np.int64)
     only_counts = len(out_rows) == 0
+    n_compared = 0
     for q in range(len(queries)):
         k = offsets[q + 1] - offsets[q]
         query, own = queries[q], own_rows[q]
@@ -766,7 +767,7 @@ def search_balls(
                 if to_centre - block_high[block] > limit or block_low[block] - to_centre > limit:
                     continue
                 first, n = block_starts[block], block_starts[block + 1] - block_starts[block]
-                stats[0] += n
+                n_compared += n
                 block_planes = planes[n_bytes * first : n_bytes * (first + n)]
                 _fill_distances(block_planes.reshape((n_bytes, n)), query, n, scratch)
                 for i in range(0, n, LANES):
@@ -798,6 +799,7 @@ def search_balls(
             numbers, distances, size, limit, starts, rows, own, allowed, positions,
             out_distances[answer], out_rows[answer],
         )  # fmt: skip
+    stats[0] += n_compared  # once: threads share the line of the cache
 
 
 @njit(nogil=True, cache=True)
@@ -880,6 +882,7 @@ def search_tables(
     distances = np.empty(1024, dtype=np.int64)
     touched = np.empty(1024, dtype=np.int64)
     only_counts = len(out_rows) == 0
+    n_compared, n_looked_up = 0, 0
     for q in range(len(queries)):
         k = offsets[q + 1] - offsets[q]
         query, own = queries[q], own_rows[q]
@@ -934,8 +937,8 @@ def search_tables(
                 break
         for c in range(n_touched):
             met[touched[c] // 64] = np.uint64(0)
-        stats[0] += n_touched
-        stats[1] += n_keys
+        n_compared += n_touched
+        n_looked_up += n_keys
         if given_up:
             out_counts[q] = -1
             continue
@@ -947,3 +950,5 @@ def search_tables(
             numbers, distances, size, limit, starts, rows, own, allowed, positions,
             out_distances[answer], out_rows[answer],
         )  # fmt: skip
+    stats[0] += n_compared
+    stats[1] += n_looked_up
