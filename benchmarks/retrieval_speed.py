@@ -4,9 +4,10 @@
     python benchmarks/retrieval_speed.py --quick    # some minutes
     python benchmarks/retrieval_speed.py --bits 128 --sizes 204489 --queries 1000 --threads 2
 
-All search in this one process with the same number of threads, taking turns; what is shown is the
-median over the repeats, per query. Distances of the exact methods are checked against each other;
-of the approximate ones (recall below 1) the share of the k nearest distances that they found is
+All search in this one process with the same number of threads (numpy with one), taking turns; what
+is shown is the median over the repeats, per query. Distances of the exact methods are checked
+against each other; of the approximate ones (recall below 1) the share of the k nearest distances
+that they found is
 given. scikit-learn (unpacked bits as float64, the fastest type for its Hamming distance) and numpy
 (bitwise_count and argpartition) get only the first queries, since they take milliseconds for each.
 To end within an hour, scikit-learn and numpy search up to 204,489 codes, the approximate indexes up

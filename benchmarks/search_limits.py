@@ -17,6 +17,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from statistics import median
@@ -47,15 +48,24 @@ def memory(options):
         del codes, chunk
         queries = rng.integers(0, 256, (100, 8), dtype=np.uint8)
         HammingRetriever().fit(queries).kneighbors(queries)  # compiled
-        before = anonymous_memory()
+        before, seen, done = anonymous_memory(), [], threading.Event()
+
+        def watch():
+            while not done.wait(0.005):
+                seen.append(anonymous_memory())
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
         retriever = HammingRetriever(n_jobs=-1).fit(np.load(path, mmap_mode="r"))
         started = time.perf_counter()
         retriever.kneighbors(queries, 200)
         seconds = time.perf_counter() - started
-        after = anonymous_memory()
+        done.set()
+        watcher.join()
+        after = max(seen)
     print(
         f"{options.codes:,} codes of 64 bits from a memory map ({options.codes * 8 / 1e6:.0f} MB): "
-        f"{after:.0f} MB anonymous memory in all, {after - before:.0f} MB of it for the search; "
+        f"{after:.0f} MB anonymous memory at most, {after - before:.0f} MB of it for the search; "
         f"100 queries, k 200, {os.cpu_count()} threads: {10 * seconds:.1f} ms a query"
     )
 

@@ -106,12 +106,14 @@ class ShardedHammingRetriever(BaseEstimator):
         client = _client()
         settings = {"algorithm": self.algorithm, "n_jobs": self.n_jobs}
         if hasattr(X, "to_delayed"):
+            if X.ndim != 2:
+                raise ValueError(f"X has {X.ndim} dimensions: codes have two.")
             shard = dask.delayed(_shard_of_array, pure=False)
             blocks = X.rechunk({1: -1}).to_delayed().ravel()
             self._shards = client.compute([shard(block, settings) for block in blocks])
         elif isinstance(X, (str, Path)):
             path = str(Path(X).resolve())
-            ends = self._ends(client, len(np.load(path, mmap_mode="r")))
+            ends = self._ends(client, len(check_codes(np.load(path, mmap_mode="r"), name="X")))
             self._shards = [
                 _submit(client, _shard_of_file, path, a, b, settings) for a, b in pairwise(ends)
             ]
@@ -122,7 +124,9 @@ class ShardedHammingRetriever(BaseEstimator):
                 for a, b in pairwise(self._ends(client, len(codes)))
             ]
         shapes = self._on_shards(_shape, [()] * len(self._shards))
-        widths = sorted({width for _, width in shapes})
+        widths = sorted({width for _, width in shapes if width is not None})
+        if not widths:
+            raise ValueError("X has no codes.")
         if len(widths) > 1:
             raise ValueError(f"The blocks of X have codes of {widths} bytes: they must be alike.")
         self._starts = np.cumsum([0] + [n for n, _ in shapes])
@@ -277,11 +281,13 @@ def transform_dask(hasher, X, *, view="sketch"):
 
 
 def _transform(hasher, X, view):
+    if not len(X):  # a partition of a filtered collection
+        return np.empty((0, -(-hasher.n_bits // 8)), dtype=np.uint8)
     return hasher.transform(X, view=view)
 
 
 def _transform_paths(hasher, paths, view):
-    return hasher.transform(np.array(list(paths)), view=view)
+    return _transform(hasher, np.array(list(paths)), view)
 
 
 def _client():
@@ -305,7 +311,8 @@ def _submit(client, function, *arguments):
 
 
 def _shard_of_array(codes, settings):
-    return HammingRetriever(**settings).fit(np.ascontiguousarray(codes))
+    """None for no codes: a block of a filtered Dask array, say."""
+    return HammingRetriever(**settings).fit(np.ascontiguousarray(codes)) if len(codes) else None
 
 
 def _shard_of_file(path, start, stop, settings):
@@ -313,17 +320,24 @@ def _shard_of_file(path, start, stop, settings):
 
 
 def _shape(shard):
+    if shard is None:
+        return 0, None
     return shard.n_samples_fit_, shard.n_features_in_
 
 
 def _nearest_of_shard(shard, queries, k, mask):
-    available = shard.n_samples_fit_ if mask is None else np.count_nonzero(mask)
+    available = 0 if shard is None else shard.n_samples_fit_
+    if mask is not None:
+        available = np.count_nonzero(mask)
     if not available:
         return np.empty((len(queries), 0), np.int32), np.empty((len(queries), 0), np.intp)
     return shard.kneighbors(queries, min(k, int(available)), mask=mask)
 
 
 def _within_of_shard(shard, queries, radius, mask):
+    if shard is None:
+        empty = np.empty(0, np.int32), np.empty(0, np.intp)
+        return *empty, np.zeros(len(queries) + 1, dtype=np.int64)
     distances, rows = shard.radius_neighbors(queries, radius, mask=mask)
     offsets = np.cumsum([0] + [len(found) for found in rows])
     return np.concatenate(distances), np.concatenate(rows), offsets

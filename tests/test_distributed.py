@@ -107,6 +107,24 @@ def test_encoding_on_the_workers(client):
     )
 
 
+def test_blocks_without_codes(client):
+    blocks = da.from_array(CODES, chunks=(100, 5))
+    wanted = np.arange(700) >= 250
+    retriever = ShardedHammingRetriever(radius=8).fit(blocks[da.from_array(wanted, chunks=100)])
+    assert retriever.n_samples_fit_ == 450
+    alone = HammingRetriever(radius=8).fit(CODES[wanted])
+    for ours, theirs in zip(
+        retriever.kneighbors(QUERIES, 30), alone.kneighbors(QUERIES, 30), strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+    found, expected = retriever.radius_neighbors(QUERIES)[1], alone.radius_neighbors(QUERIES)[1]
+    assert [row.tolist() for row in found] == [row.tolist() for row in expected]
+    with pytest.raises(ValueError, match="X has no codes"):
+        ShardedHammingRetriever().fit(blocks[da.from_array(wanted & False, chunks=100)])
+    with pytest.raises(ValueError, match="1 dimensions"):
+        ShardedHammingRetriever().fit(blocks[:, 0])
+
+
 class LengthHasher:
     """The code of a path is the number of its characters."""
 
@@ -117,7 +135,8 @@ class LengthHasher:
 
 
 def test_encoding_a_bag_of_paths(client):
-    bag = db.from_sequence(["a", "bb", "ccc", "dddd", "e"], npartitions=2)
+    bag = db.from_sequence(["a", "bb", "ccc", "dddd", "e", "no", "no"], npartitions=3)
+    bag = bag.filter(lambda path: path != "no")
     codes = transform_dask(LengthHasher(), bag, view="image")
     assert codes.compute().ravel().tolist() == [101, 102, 103, 104, 101]
     assert ShardedHammingRetriever(n_neighbors=2).fit(codes).kneighbors([[101]])[1].tolist() == [

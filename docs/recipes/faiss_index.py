@@ -4,7 +4,7 @@ import faiss
 
 
 def to_faiss(codes):
-    """An exact index of codes (n, n_bytes), uint8; any other binary index is filled alike."""
+    """An exact index of codes (n, n_bytes), uint8. Others are filled alike, some trained before."""
     index = faiss.IndexBinaryFlat(8 * codes.shape[1])
     index.add(codes)
     return index

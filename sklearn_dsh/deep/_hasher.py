@@ -137,7 +137,7 @@ class DeepSketchHasher(BaseCrossModalHasher):
     cache_dir : str or path-like, default=None
         A folder on a fast disk for what is beyond ``cache_size``: every file is decoded once, and
         its pixels, at the size that the networks read, and its tokens stay in a temporary file
-        there until the fit ends. None: as said above.
+        there until the fit ends (each process of several keeps its own). None: as said above.
     n_jobs : int, default=None
         Processes that decode files ahead of the networks; None is 1, -1 every core. Only where
         processes can be forked safely (Linux); elsewhere files are decoded in between.

@@ -11,13 +11,14 @@ import numpy as np
 from sklearn_dsh.codes import hamming_distances
 from sklearn_dsh.retrieval import _kernels
 from sklearn_dsh.retrieval._distinct import DistinctCodes, sort_distinct
-from sklearn_dsh.retrieval._linear_scan import read_only, search_nearest
+from sklearn_dsh.retrieval._linear_scan import distance_type, read_only, search_nearest
 
 _MOST_CENTRES = 1024
 _SAMPLED_CODES = 1 << 16
 _MAJORITY_ROUNDS = 3
 _CODES_AT_ONCE = 1 << 20
 _BLOCK = 4 * _kernels.LANES  # codes
+_FARTHEST = 2**13 - 1  # distance that a sort key can hold
 
 
 class Balls(DistinctCodes):
@@ -42,7 +43,7 @@ class Balls(DistinctCodes):
         for start in range(0, n, _CODES_AT_ONCE):
             chunk = slice(start, start + _CODES_AT_ONCE)
             distances, nearest = search_nearest(centres, codes[chunk], 1, n_jobs=n_jobs)
-            major[chunk] = nearest[:, 0] << 13 | np.minimum(distances[:, 0], 2**13 - 1)
+            major[chunk] = nearest[:, 0] << 13 | np.minimum(distances[:, 0], _FARTHEST)
         self.starts, self.rows = sort_distinct(codes, major)
         self._make_blocks(major[self.rows[self.starts[:-1]]].astype(np.int64))
         self.planes = np.zeros(self.n_bytes * (len(self.starts) - 1) + _kernels.LANES, np.uint8)
@@ -53,7 +54,7 @@ class Balls(DistinctCodes):
         self.centre_planes[:, : len(centres)] = centres.T
 
     def _make_blocks(self, major):
-        balls, distances = major >> 13, major & (2**13 - 1)
+        balls, distances = major >> 13, major & _FARTHEST
         ball_starts = np.searchsorted(balls, np.arange(self.n_centres + 1))
         n_blocks = -(-np.diff(ball_starts) // _BLOCK)
         self.ball_blocks = np.concatenate(([0], np.cumsum(n_blocks)))
@@ -63,11 +64,13 @@ class Balls(DistinctCodes):
         self.block_starts = np.append(begins, len(major))
         self.block_low = distances[begins]
         self.block_high = distances[self.block_starts[1:] - 1]
+        # What did not fit into the sort key may be as far as can be.
+        self.block_high[self.block_high == _FARTHEST] = 8 * self.n_bytes
 
     def _search_part(
         self, queries, own_rows, allowed, radius, offsets, distances, rows, counts, stats
     ):
-        scratch_type = np.uint8 if 8 * self.n_bytes < 255 else np.uint16
+        scratch_type = distance_type(8 * self.n_bytes)
         _kernels.search_balls(
             self.centre_planes, self.n_centres, self.ball_blocks, self.block_starts,
             self.block_low, self.block_high, self.planes, self.starts, self.rows, queries,

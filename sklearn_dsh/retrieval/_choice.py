@@ -29,10 +29,10 @@ _WORTH = 0.5
 
 def is_mapped(array):
     """Whether an array lies in a file."""
-    while isinstance(array, np.ndarray):
+    while isinstance(array, (np.ndarray, memoryview)):
         if isinstance(array, np.memmap):
             return True
-        array = array.base
+        array = array.obj if isinstance(array, memoryview) else array.base
     return isinstance(array, mmap.mmap)
 
 

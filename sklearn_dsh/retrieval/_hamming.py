@@ -131,7 +131,7 @@ class HammingRetriever(BaseEstimator):
                 "is for device='cpu'."
             )
         self._buffer = self._check_codes(X, reset=True)
-        self._structure, self._removed, self._last_stats = None, None, None
+        self._structure, self._kept, self._last_stats = None, None, None
         self.n_removed_ = 0
         self.n_samples_fit_ = len(self._buffer)
         self._build_structure()
@@ -172,8 +172,10 @@ class HammingRetriever(BaseEstimator):
             buffer[:n_old] = self._buffer[:n_old]
             self._buffer = buffer
         self._buffer[n_old:n_new] = X
-        if self._removed is not None:
-            self._removed = np.append(self._removed, np.zeros(len(X), dtype=bool))
+        if self._kept is not None and len(self._kept) < n_new:
+            kept = np.ones(len(self._buffer), dtype=bool)
+            kept[: len(self._kept)] = self._kept
+            self._kept = kept
         self.n_samples_fit_ = n_new
         if n_new >= _GROWTH * self._n_considered:
             self._build_structure()
@@ -212,10 +214,10 @@ class HammingRetriever(BaseEstimator):
         if len(wrong):
             raise ValueError(f"The gallery has rows 0 to {n - 1}: cannot remove row {wrong[0]}.")
         # A new array: searches in other threads keep the one they have.
-        removed = np.zeros(n, dtype=bool) if self._removed is None else self._removed.copy()
-        removed[rows] = True
-        self._removed = removed
-        self.n_removed_ = int(np.count_nonzero(removed))
+        kept = np.ones(n, dtype=bool) if self._kept is None else self._kept.copy()
+        kept[rows] = False
+        self._kept = kept
+        self.n_removed_ = int(len(kept) - np.count_nonzero(kept))
         return self
 
     def kneighbors(self, X=None, n_neighbors=None, return_distance=True, *, mask=None):
@@ -254,7 +256,7 @@ class HammingRetriever(BaseEstimator):
             raise TypeError(f"n_neighbors must be an integer, got {type(n_neighbors).__name__}.")
         own_rows, allowed = options["own_rows"], options["allowed"]
         available = len(gallery) if allowed is None else np.count_nonzero(allowed)
-        available -= own_rows is not None
+        available = max(0, available - (own_rows is not None))
         if not 1 <= n_neighbors <= available:
             left_out = " (a code is no neighbour of itself)" if own_rows is not None else ""
             if allowed is not None:
@@ -381,10 +383,10 @@ class HammingRetriever(BaseEstimator):
         if self._structure is None and self.device != "cpu":  # loaded from a file
             self._build_structure()
         # In this order: what another thread appends meanwhile lies behind what is read here.
-        structure, removed = self._structure, self._removed
-        n_samples = self.n_samples_fit_ if removed is None else len(removed)
+        structure, kept, n_samples = self._structure, self._kept, self.n_samples_fit_
         gallery = self._buffer[:n_samples]
-        kept = None if removed is None else ~removed
+        if kept is not None:
+            kept = kept[:n_samples]
         allowed = check_mask(mask, n_samples)
         if allowed is None or kept is None:
             allowed = kept if allowed is None else allowed
@@ -412,10 +414,17 @@ class HammingRetriever(BaseEstimator):
         state = super().__getstate__()
         if "_buffer" in state:  # leave out the room for growth
             buffer = state["_buffer"][: self.n_samples_fit_]
-            state = {**state, "_buffer": buffer, "_last_stats": None}
+            kept = None if state["_kept"] is None else state["_kept"][: self.n_samples_fit_]
+            state = {**state, "_buffer": buffer, "_kept": kept, "_last_stats": None}
             if self.device != "cpu":  # what is on a device is put there again
                 state["_structure"] = None
         return state
+
+    def __sizeof__(self):
+        """Bytes, of the gallery and its structure too: by this Dask places retrievers."""
+        parts = [getattr(self, name, None) for name in ("_buffer", "_kept", "_structure")]
+        held = (getattr(part, "nbytes", getattr(part, "n_bytes_taken", 0)) for part in parts)
+        return object.__sizeof__(self) + sum(held)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

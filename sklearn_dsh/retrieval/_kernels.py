@@ -1,8 +1,8 @@
-"""Compiled kernels of the linear scan.
+"""Compiled kernels of the searches.
 
-All kernels release the GIL, touch only the arrays they are given, and share one plan. The gallery
-is read in blocks that fit into the level-1 cache, each turned once to *byte planes* (plane b holds
-byte b of every code of the block) and then met by many queries. On planes, the distances of
+All kernels release the GIL and touch only the arrays they are given. In a scan the gallery is read
+in blocks that fit into the level-1 cache, each turned once to *byte planes* (plane b holds byte b
+of every code of the block) and then met by many queries. On planes, the distances of
 :data:`LANES` codes are a few vector instructions a byte (xor, popcount, add), and the result is a
 vector of small integers, ready to be compared with a threshold. The comparison gives a bit mask,
 zero nearly always, whose set bits are the candidates, in gallery order.

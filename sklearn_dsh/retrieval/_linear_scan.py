@@ -10,7 +10,7 @@ from itertools import pairwise
 from threading import Thread
 
 import numpy as np
-from joblib import effective_n_jobs
+from joblib import cpu_count, effective_n_jobs
 
 from sklearn_dsh.retrieval import _kernels
 
@@ -209,7 +209,7 @@ class _Plan:
         self.largest = 8 * n_bytes
         lanes = _kernels.LANES
         self.block = lanes * max(4, min(_BLOCK_BYTES // n_bytes // lanes, 64))
-        n_threads = min(effective_n_jobs(n_jobs), gallery.size * len(queries) // _BYTES_PER_THREAD)
+        n_threads = min(count_threads(n_jobs), gallery.size * len(queries) // _BYTES_PER_THREAD)
         n_threads = max(1, n_threads)
         # With fewer queries than a block has, every thread would turn all codes to planes for few.
         self.splits_gallery = n_threads > 1 and len(queries) < _QUERIES_PER_BLOCK * n_threads
@@ -224,7 +224,19 @@ class _Plan:
 
     def scratch(self):
         """A block of distances, of the smallest type that also holds `largest` + 1."""
-        return np.empty(self.block, dtype=np.uint8 if self.largest < 255 else np.uint16)
+        return np.empty(self.block, dtype=distance_type(self.largest))
+
+
+def distance_type(largest):
+    """The smallest type that also holds ``largest + 1``."""
+    return np.min_scalar_type(largest + 1)
+
+
+def count_threads(n_jobs):
+    """As joblib's `effective_n_jobs`, which lets daemons, as Dask's workers are, have none."""
+    if n_jobs is None or n_jobs == 0:  # the context's; an error
+        return effective_n_jobs(n_jobs)
+    return n_jobs if n_jobs > 0 else max(1, cpu_count() + 1 + n_jobs)
 
 
 def row_bits(allowed):
@@ -269,6 +281,6 @@ def run_tasks(tasks):
 
 def split_queries(n_queries, n_jobs):
     """Slices of the queries, one a thread, for searches of which each takes some microseconds."""
-    n_parts = max(1, min(effective_n_jobs(n_jobs), n_queries // _QUERIES_PER_THREAD))
+    n_parts = max(1, min(count_threads(n_jobs), n_queries // _QUERIES_PER_THREAD))
     ends = np.linspace(0, n_queries, n_parts + 1).astype(int)
     return [slice(a, b) for a, b in pairwise(ends)]

@@ -7,8 +7,11 @@ import numpy as np
 from sklearn_dsh.retrieval import _kernels
 from sklearn_dsh.retrieval._linear_scan import search_nearest, search_some, search_within
 
-# Where a smaller share of the gallery may be found, its codes are put side by side first.
+# Where a smaller share of the gallery may be found, by many queries, its codes are put side by side
+# first, if they do not take more memory than this.
 _SHARE_TO_GATHER = 1 / 8
+_QUERIES_TO_GATHER = 16
+_BYTES_TO_GATHER = 1 << 24
 
 
 def find_nearest(gallery, structure, queries, k, *, own_rows, allowed, n_jobs):
@@ -28,7 +31,7 @@ def find_nearest(gallery, structure, queries, k, *, own_rows, allowed, n_jobs):
     stats : dict
         As `HammingRetriever.search_stats` gives it.
     """
-    few = _few_rows(allowed)
+    few = _few_rows(gallery, structure, queries, allowed)
     if few is not None:
         own = None if own_rows is None else _places(few, own_rows)
         distances, rows = search_nearest(gallery[few], queries, k, own_rows=own, n_jobs=n_jobs)
@@ -73,7 +76,7 @@ def find_nearest(gallery, structure, queries, k, *, own_rows, allowed, n_jobs):
 
 def find_within(gallery, structure, queries, radius, *, own_rows, allowed, n_jobs):
     """As `search_within`, with what was done; see `find_nearest`."""
-    few = _few_rows(allowed)
+    few = _few_rows(gallery, structure, queries, allowed)
     if few is not None:
         own = None if own_rows is None else _places(few, own_rows)
         distances, rows, offsets = search_within(
@@ -124,9 +127,12 @@ def split_answers(distances, rows, offsets):
     return tuple(split)
 
 
-def _few_rows(allowed):
+def _few_rows(gallery, structure, queries, allowed):
     """The rows that may be found, if it pays to gather them."""
-    if allowed is None or np.count_nonzero(allowed) > _SHARE_TO_GATHER * len(allowed):
+    if allowed is None or structure is not None or len(queries) < _QUERIES_TO_GATHER:
+        return None
+    n = np.count_nonzero(allowed)
+    if n > _SHARE_TO_GATHER * len(allowed) or n * gallery.shape[1] > _BYTES_TO_GATHER or n == 0:
         return None
     return np.flatnonzero(allowed)
 

@@ -31,13 +31,17 @@ class TorchScan:
     n_distinct = None
 
     def __init__(self, gallery, device):
-        self.device = torch.device(device)
-        if self.device.type == "cuda" and not torch.cuda.is_available():
+        try:
+            self.device = torch.device(device)
+            self.gallery = torch.empty(gallery.shape, dtype=torch.uint8, device=self.device)
+        except (RuntimeError, AssertionError, NotImplementedError) as error:
+            if isinstance(error, torch.OutOfMemoryError):
+                raise
             raise ValueError(
-                f"device={device!r} was asked for, but torch {torch.__version__} sees no CUDA "
-                "device: use device='cpu', or install a CUDA build of torch."
-            )
-        self.gallery = torch.tensor(gallery, device=self.device)
+                f"device={device!r} was asked for, but torch {torch.__version__} sees no such "
+                f"device ({error}): use device='cpu', or install a build of torch that has it."
+            ) from error
+        self.gallery.copy_(torch.tensor(gallery))
         # Halves are for tensor cores, and hold whole numbers up to 2,048.
         halves = self.device.type != "cpu" and 8 * gallery.shape[1] <= 2048
         self.float = torch.float16 if halves else torch.float32

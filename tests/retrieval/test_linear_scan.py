@@ -138,12 +138,14 @@ def test_candidates_that_tie_survive_when_room_is_made():
         np.testing.assert_array_equal(rows, expected_rows)
 
 
-def test_unaligned_read_only_galleries(tmp_path):
-    codes = make_codes(1, 500, 16, 500, 0.5)
+@pytest.mark.parametrize("n_bytes", [4, 8, 13, 16, 32])
+@pytest.mark.parametrize("n_queries", [3, 40])
+def test_unaligned_read_only_galleries(tmp_path, n_bytes, n_queries):
+    codes = make_codes(1, 500, n_bytes, 500, 0.5)
     (tmp_path / "codes.bin").write_bytes(b"odd" + codes.tobytes())
     mapped = np.memmap(tmp_path / "codes.bin", np.uint8, mode="r", offset=3, shape=codes.shape)
-    distances, rows = search_nearest(np.asarray(mapped), codes[:5], 10)
-    expected_distances, expected_rows = brute_force(codes, codes[:5], 10)
+    distances, rows = search_nearest(np.asarray(mapped), codes[:n_queries], 10)
+    expected_distances, expected_rows = brute_force(codes, codes[:n_queries], 10)
     np.testing.assert_array_equal(distances, expected_distances)
     np.testing.assert_array_equal(rows, expected_rows)
 

@@ -1,8 +1,14 @@
 """HammingRetriever against brute force, whatever the algorithm and the gallery's history."""
 
+import mmap
+import multiprocessing
+import os
 import pickle
+import sys
 from itertools import pairwise
+from threading import Thread
 
+import joblib
 import numpy as np
 import pytest
 import torch
@@ -11,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sklearn_dsh import HammingRetriever
-from sklearn_dsh.retrieval import _hamming, _torch_scan
+from sklearn_dsh.retrieval import _hamming, _linear_scan, _torch_scan
 from sklearn_dsh.retrieval._balls import Balls
 from sklearn_dsh.retrieval._choice import choose_structure, is_mapped
 from sklearn_dsh.retrieval._multi_index import MultiIndex
@@ -96,9 +102,9 @@ def test_the_gallery_queries_itself(algorithm, seed, n, flipped, masked):
     codes = make_codes(seed, n, 2, 6, flipped)
     retriever = make_retriever(algorithm).fit(codes[: n // 2])
     retriever.partial_fit(codes[n // 2 :]).remove(rng.integers(0, n, n // 5))
-    kept = np.flatnonzero(~retriever._removed)
+    kept = np.flatnonzero(retriever._kept[:n])
     mask = None if masked is None else rng.random(n) < masked
-    allowed = ~retriever._removed if mask is None else mask & ~retriever._removed
+    allowed = retriever._kept[:n] if mask is None else mask & retriever._kept[:n]
     if np.count_nonzero(allowed) < 2:
         return
     k = 1 + seed % (np.count_nonzero(allowed) - 1)
@@ -120,9 +126,11 @@ def test_few_rows_are_gathered():
     mask[[3, 77, 400, 401]] = True
     for algorithm in ALGORITHMS:
         retriever = HammingRetriever(algorithm=algorithm).fit(codes)
-        expected = brute_force(codes, codes[:9], 4, allowed=mask)
-        check_nearest(retriever, codes[:9], 4, expected, mask=mask)
-        assert retriever.search_stats()["n_codes_compared"] == 9 * 4
+        for n in (9, 20):
+            expected = brute_force(codes, codes[:n], 4, allowed=mask)
+            check_nearest(retriever, codes[:n], 4, expected, mask=mask)
+        if algorithm == "linear_scan":
+            assert retriever.search_stats()["n_codes_compared"] == 20 * 4
         own = retriever.kneighbors(n_neighbors=3, mask=mask)[1]
         expected = brute_force(codes, codes, 3, np.arange(500), mask)[1]
         np.testing.assert_array_equal(own, expected)
@@ -189,6 +197,9 @@ def test_auto_scans_small_galleries_and_memory_maps(tmp_path):
     mapped = np.load(tmp_path / "codes.npy", mmap_mode="r")
     assert is_mapped(mapped)
     assert is_mapped(np.asarray(mapped)[3:])
+    with open(tmp_path / "codes.npy", "rb") as file:
+        pages = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    assert is_mapped(np.frombuffer(pages, np.uint8, count=800).reshape(-1, 8))
     assert not is_mapped(codes)
     assert choose_structure(mapped) is None
 
@@ -209,7 +220,6 @@ def test_a_structure_is_built_anew_as_the_gallery_grows(monkeypatch):
 
 @pytest.mark.parametrize("algorithm", SEARCHES)
 def test_a_retriever_loaded_from_a_file_gives_the_same_answers(algorithm, tmp_path):
-    joblib = pytest.importorskip("joblib")
     codes = make_codes(0, 400, 8, 20, 0.05)
     retriever = make_retriever(algorithm).fit(codes).remove([1, 5])
     joblib.dump(retriever, tmp_path / "retriever.joblib")
@@ -244,6 +254,76 @@ def test_masks_that_are_none(mask):
         retriever.radius_neighbors([[0]], mask=mask)
 
 
+@pytest.mark.parametrize("algorithm", SEARCHES)
+def test_nothing_may_be_found(algorithm):
+    codes = make_codes(0, 60, 2, 5, 0.1)
+    retriever = make_retriever(algorithm, radius=16).fit(codes)
+    nothing = np.zeros(60, dtype=bool)
+    for X in (None, codes[:3], codes[:30]):
+        assert all(len(found) == 0 for found in retriever.radius_neighbors(X, mask=nothing)[1])
+    retriever.remove(np.arange(60))
+    assert retriever.radius_neighbors(codes[:3], return_distance=False)[0].size == 0
+    with pytest.raises(ValueError, match="1 <= n_neighbors <= 0"):
+        retriever.kneighbors(codes[:3])
+    with pytest.raises(ValueError, match="1 <= n_neighbors <= 0"):
+        retriever.kneighbors()
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("n_bytes", [63, 300, 1100, 8200])
+def test_wide_codes(algorithm, n_bytes):
+    codes = make_codes(0, 90, n_bytes, 9, 0.01)
+    codes[5] = ~codes[7]
+    retriever = HammingRetriever(algorithm=algorithm, radius=8 * n_bytes).fit(codes)
+    for queries in (codes[5:8], codes[:30]):
+        expected = brute_force(codes, queries, 90)
+        check_nearest(retriever, queries, 90, expected)
+        found = retriever.radius_neighbors(queries, 0)[1]
+        for q in range(len(queries)):
+            np.testing.assert_array_equal(found[q], expected[1][q][expected[0][q] == 0])
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_many_threads_and_a_forked_child(algorithm, monkeypatch):
+    monkeypatch.setattr(_linear_scan, "_QUERIES_PER_THREAD", 1)
+    codes = make_codes(0, 2000, 8, 30, 0.03)
+    retriever = HammingRetriever(algorithm=algorithm, n_jobs=3).fit(codes)
+    expected = brute_force(codes, codes[:20], 12)
+    answers = []
+    threads = [
+        Thread(target=lambda: answers.append(retriever.kneighbors(codes[:20], 12)))
+        for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if hasattr(os, "fork"):
+        with multiprocessing.get_context("fork").Pool(1) as pool:
+            answers.append(pool.apply(retriever.kneighbors, (codes[:20], 12)))
+    assert len(answers) >= 8
+    for answer in answers:
+        np.testing.assert_array_equal(answer[0], expected[0])
+        np.testing.assert_array_equal(answer[1], expected[1])
+
+
+def test_threads_are_counted_in_a_daemon_too():
+    with multiprocessing.get_context("spawn").Pool(1) as pool:  # its workers are daemons
+        assert pool.apply(_linear_scan.count_threads, (3,)) == 3
+    assert _linear_scan.count_threads(None) == 1
+    assert _linear_scan.count_threads(-1) == joblib.cpu_count()
+    assert _linear_scan.count_threads(-1000) == 1
+
+
+def test_a_retriever_knows_its_size():
+    codes = make_codes(0, 1000, 8, 30, 0.03)
+    sizes = [
+        sys.getsizeof(HammingRetriever(algorithm=a).fit(codes)) for a in ("linear_scan", "balls")
+    ]
+    assert 8000 < sizes[0] < 10_000
+    assert sizes[1] > 2 * 8000
+
+
 def test_removing_nothing_and_one_and_again():
     retriever = HammingRetriever(n_neighbors=2).fit(np.uint8([[0], [0], [1]]))
     assert retriever.remove([]).n_removed_ == 0
@@ -273,8 +353,10 @@ def test_devices_that_are_not_there():
     with pytest.raises(ValueError, match="searches by a linear scan: algorithm='balls'"):
         HammingRetriever(device="cuda", algorithm="balls").fit(codes)
     if not torch.cuda.is_available():
-        with pytest.raises(ValueError, match="sees no CUDA device"):
+        with pytest.raises(ValueError, match="sees no such device"):
             HammingRetriever(device="cuda").fit(codes)
+    with pytest.raises(ValueError, match="device='abacus' was asked for"):
+        HammingRetriever(device="abacus").fit(codes)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
