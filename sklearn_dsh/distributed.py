@@ -6,18 +6,19 @@ make one for the processes of this machine, or for a cluster, by its address.
 
 import warnings
 from itertools import pairwise
-from numbers import Integral, Real
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_dsh.codes import check_codes
 from sklearn_dsh.retrieval import HammingRetriever
 from sklearn_dsh.retrieval._search import (
     check_mask,
+    check_radius,
     join_within,
     merge_nearest,
     split_answers,
@@ -65,10 +66,9 @@ class ShardedHammingRetriever(BaseEstimator):
     """
 
     _parameter_constraints = {
-        "n_neighbors": [Interval(Integral, 1, None, closed="left")],
-        "radius": [Interval(Real, 0, None, closed="left")],
-        "algorithm": [StrOptions({"auto", "linear_scan", "multi_index", "balls"})],
-        "n_jobs": [Integral, None],
+        name: HammingRetriever._parameter_constraints[name]
+        for name in ("n_neighbors", "radius", "algorithm", "n_jobs")
+    } | {
         "n_shards": [Interval(Integral, 1, None, closed="left"), None],
     }
 
@@ -204,8 +204,7 @@ class ShardedHammingRetriever(BaseEstimator):
         """
         queries, mask = self._check_arguments(X, mask)
         radius = self.radius if radius is None else radius
-        if not isinstance(radius, Real) or not radius >= 0:
-            raise ValueError(f"radius must be a number that is 0 or more, got {radius!r}.")
+        check_radius(radius)
         found = self._on_shards(_within_of_shard, self._arguments(queries, float(radius), mask))
         distances, rows, offsets = join_within(
             [

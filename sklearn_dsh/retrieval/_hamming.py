@@ -12,7 +12,13 @@ from sklearn_dsh.codes import check_codes
 from sklearn_dsh.retrieval._balls import Balls
 from sklearn_dsh.retrieval._choice import choose_structure
 from sklearn_dsh.retrieval._multi_index import MultiIndex
-from sklearn_dsh.retrieval._search import check_mask, find_nearest, find_within, split_answers
+from sklearn_dsh.retrieval._search import (
+    check_mask,
+    check_radius,
+    find_nearest,
+    find_within,
+    split_answers,
+)
 
 # A full gallery grows by this factor, and so does what a structure holds of it, so that appending
 # costs O(1) a code.
@@ -372,8 +378,7 @@ class HammingRetriever(BaseEstimator):
         structure, gallery, queries, options = self._search_arguments(X, mask)
         if radius is None:
             radius = self.radius
-        if not isinstance(radius, Real) or not radius >= 0:
-            raise ValueError(f"radius must be a number that is 0 or more, got {radius!r}.")
+        check_radius(radius)
         radius = int(min(radius, 8 * gallery.shape[1]))
         *found, self._last_stats = find_within(gallery, structure, queries, radius, **options)
         return found

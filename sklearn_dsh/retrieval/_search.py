@@ -1,6 +1,7 @@
 """A search through a structure where there is one, and by a scan for all that it leaves."""
 
 from itertools import pairwise
+from numbers import Real
 
 import numpy as np
 
@@ -117,6 +118,12 @@ def check_mask(mask, n):
             f"{mask.shape}."
         )
     return mask
+
+
+def check_radius(radius):
+    """ValueError unless it is a number that is 0 or more."""
+    if not isinstance(radius, Real) or not radius >= 0:
+        raise ValueError(f"radius must be a number that is 0 or more, got {radius!r}.")
 
 
 def split_answers(distances, rows, offsets):
