@@ -6,7 +6,7 @@ The options and the resumable ``--output`` are those of ``hashing_quality.py``; 
 results that both name are run once.
 """
 
-from hashing_quality import deep, main
+from hashing_quality import LITERAL, deep, main
 
 
 def make_methods(size):
@@ -19,13 +19,15 @@ def make_methods(size):
         "DSH, random initial codes": deep(size, init_codes="random", min_code_distance=None),
         "DSH, relaxed and thresholded codes": deep(size, code_updates="relaxed"),
         "DSH, fixed category codes": deep(size, code_updates="fixed"),
+        "DSH, literal objective": deep(size, **LITERAL),
+        "DSH, literal objective, cross-entropy": deep(size, **{**LITERAL, "loss": "cross_entropy"}),
         # Options of the training.
         "DSH, regression loss": deep(size, loss="regression"),
         "DSH, no augmentation": deep(size, augment=False),
         "DSH, no helper losses": deep(size, auxiliary_weight=0.0),
         "DSH, batch norm by view": deep(size, weight_sharing="convolutions"),
         "DSH, moving average": deep(size, ema_decay=0.999),
-        "DSH, half the steps": deep(size, steps_per_iter=500),
+        "DSH, half the steps": deep(size, steps_per_iter=667),
     }
 
 

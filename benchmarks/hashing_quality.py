@@ -71,9 +71,6 @@ def make_methods(size):
         ),
         "DSH, fixed category codes": deep(size, code_updates="fixed"),
         "DSH, literal objective": deep(size, **LITERAL),
-        "DSH, literal objective, cross-entropy": deep(size, **{**LITERAL, "loss": "cross_entropy"}),
-        "DSH, regression loss": deep(size, loss="regression"),
-        "DSH, no tokens": deep(size, sketch_tokens=None),
     }
 
 

@@ -31,8 +31,8 @@ from ._training_set import (
 from ._weights import from_arrays, resolve_device, seeded, thread_limit
 
 # Gradient steps of a fit with steps_per_iter="auto": epochs of the larger view, within bounds.
-AUTO_EPOCHS = {"images": 30, "features": 40}
-AUTO_STEPS = (300, 3000)
+AUTO_EPOCHS = {"images": 36, "features": 40}
+AUTO_STEPS = (300, 4000)
 
 
 def resolve_tokens(hasher, network_settings):

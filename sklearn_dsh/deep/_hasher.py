@@ -79,8 +79,8 @@ class DeepSketchHasher(BaseCrossModalHasher):
     max_iter : int, default=3
         Rounds of the alternation (codes, then networks).
     steps_per_iter : int or "auto", default="auto"
-        Gradient steps of one round. "auto": 30 epochs of the larger view over all rounds (40
-        for features), at least 300 steps and at most 3,000.
+        Gradient steps of one round. "auto": 36 epochs of the larger view over all rounds (40
+        for features), at least 300 steps and at most 4,000.
     batch_size : int, default=32
         Items of each view in one gradient step.
     learning_rate : float, default=1e-3
@@ -105,7 +105,8 @@ class DeepSketchHasher(BaseCrossModalHasher):
     auxiliary_weight : float, default=0.3
         Weight of two helper losses: tokens trained as sketches, and C1 classifying on its own.
     ema_decay : float, default=None
-        Keep the exponential moving average of the weights with this decay, say 0.999.
+        Keep the exponential moving average of the weights with this decay, say 0.999; after n
+        steps at most (1 + n) / (10 + n), so that what comes out forgets the first weights.
     image_size : int or "auto", default="auto"
         Side in pixels at which the networks read images. Files, and arrays of another size, are
         brought to it; for training once, before it starts, as bytes. "auto": 64 for the compact

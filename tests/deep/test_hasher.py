@@ -345,7 +345,7 @@ def test_progress_is_shown_only_when_asked(capsys):
 
 @pytest.mark.parametrize(
     ("n", "size", "kind", "expected"),
-    [(100, 32, "features", 300), (10_000, 32, "features", 3000), (10_000, 32, "images", 3000)],
+    [(100, 32, "features", 300), (10_000, 32, "features", 4000), (10_000, 32, "images", 4000)],
 )
 def test_training_length_has_a_floor_and_a_cap(n, size, kind, expected):
     hasher = DeepSketchHasher(batch_size=size)
