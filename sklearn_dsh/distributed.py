@@ -4,6 +4,7 @@ Everything here uses the current :class:`dask.distributed.Client`, as Dask's own
 make one for the processes of this machine, or for a cluster, by its address.
 """
 
+import copy
 import warnings
 from itertools import pairwise
 from numbers import Integral
@@ -19,6 +20,7 @@ from sklearn_dsh.retrieval import HammingRetriever
 from sklearn_dsh.retrieval._search import (
     check_mask,
     check_radius,
+    check_rows,
     join_within,
     merge_nearest,
     split_answers,
@@ -47,12 +49,16 @@ class ShardedHammingRetriever(BaseEstimator):
     Attributes
     ----------
     n_samples_fit_ : int
-        Codes in the gallery.
+        Codes in the gallery, removed ones included: the next code gets this index.
+    n_removed_ : int
+        Codes that were removed.
     n_features_in_ : int
         Bytes of a code.
 
     Notes
     -----
+    Every query comes from here: a gallery of this kind is too large to query itself.
+
     A worker that dies takes its shards along. They are made again on another, and the search goes
     on: that costs time, and changes no answer. For this the scheduler keeps an array that was given
     to :meth:`fit`; give a file or a Dask array where it has no room.
@@ -101,36 +107,72 @@ class ShardedHammingRetriever(BaseEstimator):
         ValueError
             If `X` is not packed codes, or there is no Dask client.
         """
-        import dask
+        shards, shapes = self._make_shards(X)
+        self._shards, self._starts, self.n_removed_ = [], np.zeros(1, dtype=np.intp), 0
+        self.n_features_in_ = _width(shapes)
+        return self._append(shards, shapes)
 
-        client = _client()
-        settings = {"algorithm": self.algorithm, "n_jobs": self.n_jobs}
-        if hasattr(X, "to_delayed"):
-            if X.ndim != 2:
-                raise ValueError(f"X has {X.ndim} dimensions: codes have two.")
-            shard = dask.delayed(_shard_of_array, pure=False)
-            blocks = X.rechunk({1: -1}).to_delayed().ravel()
-            self._shards = client.compute([shard(block, settings) for block in blocks])
-        elif isinstance(X, (str, Path)):
-            path = str(Path(X).resolve())
-            ends = self._ends(client, len(check_codes(np.load(path, mmap_mode="r"), name="X")))
-            self._shards = [
-                _submit(client, _shard_of_file, path, a, b, settings) for a, b in pairwise(ends)
-            ]
-        else:
-            codes = check_codes(X, name="X")
-            self._shards = [
-                _submit(client, _shard_of_array, codes[a:b], settings)
-                for a, b in pairwise(self._ends(client, len(codes)))
-            ]
-        shapes = self._on_shards(_shape, [()] * len(self._shards))
-        widths = sorted({width for _, width in shapes if width is not None})
-        if not widths:
-            raise ValueError("X has no codes.")
-        if len(widths) > 1:
-            raise ValueError(f"The blocks of X have codes of {widths} bytes: they must be alike.")
-        self._starts = np.cumsum([0] + [n for n, _ in shapes])
-        self.n_samples_fit_, self.n_features_in_ = int(self._starts[-1]), widths[0]
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None):
+        """Append codes to the gallery, as shards of their own; they get the next indices.
+
+        Searching costs some milliseconds a shard beside the work: append many codes at once.
+
+        Parameters
+        ----------
+        X : array-like, dask array or path
+            As in :meth:`fit`, of the gallery's width.
+        y : Ignored
+            Present for scikit-learn's conventions.
+
+        Returns
+        -------
+        self : ShardedHammingRetriever
+
+        Raises
+        ------
+        ValueError
+            If `X` is not packed codes, or of another width than the gallery, or there is no Dask
+            client.
+        """
+        if not hasattr(self, "n_samples_fit_"):
+            return self.fit(X)
+        shards, shapes = self._make_shards(X)
+        if _width(shapes) != self.n_features_in_:
+            raise ValueError(
+                f"X has codes of {_width(shapes)} bytes, but the gallery has codes of "
+                f"{self.n_features_in_} bytes."
+            )
+        return self._append(shards, shapes)
+
+    def remove(self, indices):
+        """Take codes out of the gallery; all others keep their indices.
+
+        A code that was removed before stays so. Its memory is kept, too.
+
+        Parameters
+        ----------
+        indices : int or array-like of int
+            Rows of the gallery.
+
+        Returns
+        -------
+        self : ShardedHammingRetriever
+
+        Raises
+        ------
+        ValueError
+            If an index is no integer, or there is no such row.
+        """
+        check_is_fitted(self)
+        rows = np.sort(check_rows(indices, self.n_samples_fit_))
+        client, ends, shards = _client(), np.searchsorted(rows, self._starts), list(self._shards)
+        for s, (first, last) in enumerate(pairwise(ends)):
+            if last > first:
+                gone = rows[first:last] - self._starts[s]
+                shards[s] = _submit(client, _without, shards[s], gone)
+        self.n_removed_ = sum(client.gather([client.submit(_n_removed, s) for s in shards]))
+        self._shards = shards
         return self
 
     def kneighbors(self, X, n_neighbors=None, return_distance=True, *, mask=None):
@@ -162,10 +204,13 @@ class ShardedHammingRetriever(BaseEstimator):
         """
         queries, mask = self._check_arguments(X, mask)
         k = self.n_neighbors if n_neighbors is None else n_neighbors
-        available = self.n_samples_fit_ if mask is None else int(np.count_nonzero(mask))
-        if not isinstance(k, Integral) or not 1 <= k <= available:
-            raise ValueError(f"Expected an integer 1 <= n_neighbors <= {available}, got {k!r}.")
+        available = self.n_samples_fit_ - self.n_removed_
+        if mask is not None:
+            available = min(available, int(np.count_nonzero(mask)))
+        _check_k(k, available)
         found = self._on_shards(_nearest_of_shard, self._arguments(queries, int(k), mask))
+        # The mask may have been of codes that were removed.
+        _check_k(k, min(available, sum(rows.shape[1] for _, rows in found)))
         distances, rows = merge_nearest(
             [distances for distances, _ in found],
             [rows + start for (_, rows), start in zip(found, self._starts[:-1], strict=True)],
@@ -214,6 +259,39 @@ class ShardedHammingRetriever(BaseEstimator):
         )
         distances, rows = split_answers(distances, rows, offsets)
         return (distances, rows) if return_distance else rows
+
+    def _make_shards(self, X):
+        """Shards, on their workers, and their shapes."""
+        import dask
+
+        client = _client()
+        settings = {"algorithm": self.algorithm, "n_jobs": self.n_jobs}
+        if hasattr(X, "to_delayed"):
+            if X.ndim != 2:
+                raise ValueError(f"X has {X.ndim} dimensions: codes have two.")
+            shard = dask.delayed(_shard_of_array, pure=False)
+            blocks = X.rechunk({1: -1}).to_delayed().ravel()
+            shards = client.compute([shard(block, settings) for block in blocks])
+        elif isinstance(X, (str, Path)):
+            path = str(Path(X).resolve())
+            ends = self._ends(client, len(check_codes(np.load(path, mmap_mode="r"), name="X")))
+            shards = [
+                _submit(client, _ShardOfFile.make, path, a, b, settings) for a, b in pairwise(ends)
+            ]
+        else:
+            codes = check_codes(X, name="X")
+            shards = [
+                _submit(client, _shard_of_array, codes[a:b], settings)
+                for a, b in pairwise(self._ends(client, len(codes)))
+            ]
+        return shards, client.gather([client.submit(_shape, shard) for shard in shards])
+
+    def _append(self, shards, shapes):
+        sizes = [n for n, _ in shapes]
+        self._starts = np.concatenate([self._starts, self._starts[-1] + np.cumsum(sizes)])
+        self._shards = self._shards + shards
+        self.n_samples_fit_ = int(self._starts[-1])
+        return self
 
     def _ends(self, client, n):
         n_shards = self.n_shards or max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
@@ -314,8 +392,42 @@ def _shard_of_array(codes, settings):
     return HammingRetriever(**settings).fit(np.ascontiguousarray(codes)) if len(codes) else None
 
 
-def _shard_of_file(path, start, stop, settings):
-    return HammingRetriever(**settings).fit(np.load(path, mmap_mode="r")[start:stop])
+class _ShardOfFile(HammingRetriever):
+    """Rows of a file, which travel to another worker as its path, not as their bytes."""
+
+    @classmethod
+    def make(cls, path, start, stop, settings):
+        shard = cls(**settings).fit(np.load(path, mmap_mode="r")[start:stop])
+        shard._origin = (path, start, stop, settings)
+        return shard
+
+    def __reduce__(self):
+        removed = {"_kept": self._kept, "n_removed_": self.n_removed_}
+        return self.make, self._origin, removed
+
+
+def _without(shard, rows):
+    """A shard that lacks some rows: the one that there is may be in use."""
+    return copy.copy(shard).remove(rows)
+
+
+def _n_removed(shard):
+    return 0 if shard is None else shard.n_removed_
+
+
+def _width(shapes):
+    """Bytes of the codes of all shards."""
+    widths = sorted({width for _, width in shapes if width is not None})
+    if not widths:
+        raise ValueError("X has no codes.")
+    if len(widths) > 1:
+        raise ValueError(f"The blocks of X have codes of {widths} bytes: they must be alike.")
+    return widths[0]
+
+
+def _check_k(k, available):
+    if not isinstance(k, Integral) or not 1 <= k <= available:
+        raise ValueError(f"Expected an integer 1 <= n_neighbors <= {available}, got {k!r}.")
 
 
 def _shape(shard):
@@ -325,9 +437,10 @@ def _shape(shard):
 
 
 def _nearest_of_shard(shard, queries, k, mask):
-    available = 0 if shard is None else shard.n_samples_fit_
-    if mask is not None:
-        available = np.count_nonzero(mask)
+    available = 0
+    if shard is not None:
+        allowed = shard._allowed(mask, shard.n_samples_fit_)
+        available = shard.n_samples_fit_ if allowed is None else allowed.count
     if not available:
         return np.empty((len(queries), 0), np.int32), np.empty((len(queries), 0), np.intp)
     return shard.kneighbors(queries, min(k, int(available)), mask=mask)

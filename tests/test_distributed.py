@@ -1,6 +1,7 @@
 """On four processes of this machine: the answers of one, also when a process dies."""
 
 import os
+import pickle
 import signal
 import time
 from threading import Thread
@@ -17,7 +18,7 @@ import dask.bag as db
 from dask.distributed import Client, LocalCluster
 from sklearn.base import clone
 
-from sklearn_dsh.distributed import ShardedHammingRetriever, transform_dask
+from sklearn_dsh.distributed import ShardedHammingRetriever, _ShardOfFile, transform_dask
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:distributed")
 
@@ -90,6 +91,57 @@ def test_a_worker_that_dies_in_a_search_costs_no_answer(client, tmp_path, monkey
     np.testing.assert_array_equal(distances, expected[0])
     np.testing.assert_array_equal(rows, expected[1])
     assert pid not in client.run(os.getpid).values()
+
+
+@pytest.mark.parametrize("kind", ["array", "path"])
+def test_galleries_grow_and_shrink(client, tmp_path, kind):
+    first, second = CODES[:300], CODES[300:]
+    if kind == "path":
+        np.save(tmp_path / "first.npy", first)
+        np.save(tmp_path / "second.npy", second)
+        first, second = tmp_path / "first.npy", tmp_path / "second.npy"
+    retriever = ShardedHammingRetriever(n_shards=3).partial_fit(first)
+    retriever.partial_fit(second)
+    assert retriever.n_samples_fit_ == 700
+    with pytest.raises(ValueError, match="X has codes of 3 bytes, but the gallery has codes of 5"):
+        retriever.partial_fit(CODES[:, :3])
+    gone = np.concatenate([np.arange(90, 350), [699, 699]])
+    assert retriever.remove(gone) is retriever
+    retriever.remove([]).remove(gone[:5])
+    assert retriever.n_removed_ == 261
+    allowed = np.ones(700, dtype=bool)
+    allowed[gone] = False
+    half = np.arange(700) % 2 == 0
+    for mask in (None, half):
+        may_be_found = allowed if mask is None else allowed & mask
+        k = int(np.count_nonzero(may_be_found))
+        expected = brute_force(CODES, QUERIES, k, allowed=may_be_found)
+        distances, rows = retriever.kneighbors(QUERIES, k, mask=mask)
+        np.testing.assert_array_equal(distances, expected[0])
+        np.testing.assert_array_equal(rows, expected[1])
+        with pytest.raises(ValueError, match=f"<= n_neighbors <= {k}, got {k + 1}"):
+            retriever.kneighbors(QUERIES, k + 1, mask=mask)
+        near = [row[d <= 9].tolist() for d, row in zip(*expected, strict=True)]
+        assert [row.tolist() for row in retriever.radius_neighbors(QUERIES, 9, mask=mask)[1]] == (
+            near
+        )
+    with pytest.raises(ValueError, match="rows 0 to 699: cannot remove row 700"):
+        retriever.remove(700)
+
+
+def test_a_shard_of_a_file_travels_as_its_path(tmp_path):
+    codes = make_codes(0, 20_000, 8, 30, 0.05)
+    np.save(tmp_path / "codes.npy", codes)
+    shard = _ShardOfFile.make(str(tmp_path / "codes.npy"), 5000, 20_000, {"n_jobs": 1})
+    shard.remove([3])
+    state = pickle.dumps(shard)
+    assert len(state) < 20_000  # the mask has 15,000 bytes, the codes 120,000
+    again = pickle.loads(state)
+    assert again.n_removed_ == 1
+    for retriever in (shard, again):
+        rows = retriever.kneighbors(codes[5003:5004], 1, return_distance=False)
+        expected = brute_force(codes[5000:], codes[5003:5004], 1, allowed=np.arange(15_000) != 3)
+        np.testing.assert_array_equal(rows, expected[1])
 
 
 def test_encoding_on_the_workers(client):

@@ -89,7 +89,7 @@ def fit_networks(hasher, data, *, start=None, one_round=False):
 
     n_bytes = bytes_to_store(views, network_settings, tokens)
     in_memory = n_bytes <= hasher.cache_size * MEGABYTE
-    if hasher.cache_dir is not None:
+    if hasher.cache_dir is not None and not in_memory:
         os.makedirs(hasher.cache_dir, exist_ok=True)
 
     def training_set(rows=None):

@@ -11,10 +11,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from sklearn_dsh.codes import check_codes
 from sklearn_dsh.retrieval._balls import Balls
 from sklearn_dsh.retrieval._choice import choose_structure
+from sklearn_dsh.retrieval._linear_scan import RowMask
 from sklearn_dsh.retrieval._multi_index import MultiIndex
 from sklearn_dsh.retrieval._search import (
     check_mask,
     check_radius,
+    check_rows,
     find_nearest,
     find_within,
     split_answers,
@@ -137,7 +139,7 @@ class HammingRetriever(BaseEstimator):
                 "is for device='cpu'."
             )
         self._buffer = self._check_codes(X, reset=True)
-        self._structure, self._kept, self._last_stats = None, None, None
+        self._structure, self._kept, self._held_mask, self._last_stats = None, None, None, None
         self.n_removed_ = 0
         self.n_samples_fit_ = len(self._buffer)
         self._build_structure()
@@ -207,18 +209,10 @@ class HammingRetriever(BaseEstimator):
             If an index is no integer, or there is no such row.
         """
         check_is_fitted(self)
-        rows = np.atleast_1d(np.asarray(indices))
-        if rows.size == 0:
-            return self
-        if rows.ndim != 1 or not np.issubdtype(rows.dtype, np.integer):
-            raise ValueError(
-                "indices must be integers in one dimension, got "
-                f"{rows.dtype} of shape {rows.shape}."
-            )
         n = self.n_samples_fit_
-        wrong = rows[(rows < 0) | (rows >= n)]
-        if len(wrong):
-            raise ValueError(f"The gallery has rows 0 to {n - 1}: cannot remove row {wrong[0]}.")
+        rows = check_rows(indices, n)
+        if not len(rows):
+            return self
         # A new array: searches in other threads keep the one they have.
         kept = np.ones(n, dtype=bool) if self._kept is None else self._kept.copy()
         kept[rows] = False
@@ -261,12 +255,12 @@ class HammingRetriever(BaseEstimator):
         if not isinstance(n_neighbors, Integral):
             raise TypeError(f"n_neighbors must be an integer, got {type(n_neighbors).__name__}.")
         own_rows, allowed = options["own_rows"], options["allowed"]
-        available = len(gallery) if allowed is None else np.count_nonzero(allowed)
-        available = max(0, available - (own_rows is not None))
+        n_allowed = len(gallery) if allowed is None else allowed.count
+        available = max(0, n_allowed - (own_rows is not None))
         if not 1 <= n_neighbors <= available:
             left_out = " (a code is no neighbour of itself)" if own_rows is not None else ""
             if allowed is not None:
-                left_out += f" (of {len(gallery)} codes, {np.count_nonzero(allowed)} may be found)"
+                left_out += f" (of {len(gallery)} codes, {n_allowed} may be found)"
             raise ValueError(
                 f"Expected 1 <= n_neighbors <= {available}{left_out}, but n_neighbors = "
                 f"{n_neighbors}, n_samples_fit_ = {len(gallery)}, n_samples = {len(queries)}."
@@ -388,22 +382,33 @@ class HammingRetriever(BaseEstimator):
         if self._structure is None and self.device != "cpu":  # loaded from a file
             self._build_structure()
         # In this order: what another thread appends meanwhile lies behind what is read here.
-        structure, kept, n_samples = self._structure, self._kept, self.n_samples_fit_
-        gallery = self._buffer[:n_samples]
-        if kept is not None:
-            kept = kept[:n_samples]
-        allowed = check_mask(mask, n_samples)
-        if allowed is None or kept is None:
-            allowed = kept if allowed is None else allowed
-        else:
-            allowed = allowed & kept
+        structure, n_samples = self._structure, self.n_samples_fit_
+        kept, gallery = self._kept_rows(n_samples), self._buffer[:n_samples]
+        allowed = self._allowed(mask, n_samples)
         options = {"allowed": allowed, "own_rows": None, "n_jobs": self.n_jobs}
         if X is None:
-            options["own_rows"] = np.arange(n_samples) if kept is None else np.flatnonzero(kept)
-            queries = gallery if kept is None else gallery[options["own_rows"]]
+            own = np.arange(n_samples) if kept is None else np.flatnonzero(kept.mask)
+            options["own_rows"] = own
+            queries = gallery if kept is None else gallery[own]
         else:
             queries = self._check_codes(X, reset=False)
         return structure, gallery, queries, options
+
+    def _allowed(self, mask, n_samples):
+        """RowMask of what may be found; None for all."""
+        mask, kept = check_mask(mask, n_samples), self._kept_rows(n_samples)
+        if mask is None:
+            return kept
+        return RowMask(mask if kept is None else mask & kept.mask)
+
+    def _kept_rows(self, n_samples):
+        """What was not removed, the same object as long as that stays the same; None for all."""
+        kept, held = self._kept, self._held_mask
+        if kept is None:
+            return None
+        if held is None or held[0] is not kept or held[1] != n_samples:
+            held = self._held_mask = (kept, n_samples, RowMask(kept[:n_samples]))
+        return held[2]
 
     def _graph(self, distances, indices, offsets, mode):
         data = distances.astype(float) if mode == "distance" else np.ones(len(indices))
@@ -416,11 +421,11 @@ class HammingRetriever(BaseEstimator):
         return codes
 
     def __getstate__(self):
-        state = super().__getstate__()
+        state = dict(super().__getstate__())
         if "_buffer" in state:  # leave out the room for growth
             buffer = state["_buffer"][: self.n_samples_fit_]
             kept = None if state["_kept"] is None else state["_kept"][: self.n_samples_fit_]
-            state = {**state, "_buffer": buffer, "_kept": kept, "_last_stats": None}
+            state |= {"_buffer": buffer, "_kept": kept, "_held_mask": None, "_last_stats": None}
             if self.device != "cpu":  # what is on a device is put there again
                 state["_structure"] = None
         return state

@@ -609,13 +609,15 @@ def _may_be_found(allowed, row):
 
 
 @njit(nogil=True, cache=True)
-def _count_rows(starts, rows, number, distance, own, allowed):
-    """How many rows of a distinct code a query may find."""
+def _count_rows(starts, rows, number, distance, own, allowed, most):
+    """How many rows of a distinct code a query may find; beyond `most`, any number beyond it."""
     count = starts[number + 1] - starts[number]
     if len(allowed) > 0:
         count = 0
         for at in range(starts[number], starts[number + 1]):
             count += _may_be_found(allowed, rows[at])
+            if count > most + 1:  # one of them may be the own row
+                break
     # The own row holds the only code at distance 0.
     if own >= 0 and distance == 0 and _may_be_found(allowed, own):
         count -= 1
@@ -655,7 +657,9 @@ def _take_rows(
     for c in range(size):
         distance = distances[c]
         if distance < limit:
-            positions[distance + 1] += _count_rows(starts, rows, numbers[c], distance, own, allowed)
+            positions[distance + 1] += _count_rows(
+                starts, rows, numbers[c], distance, own, allowed, len(out_rows)
+            )
     for distance in range(limit):
         positions[distance + 1] += positions[distance]
     n_below = positions[limit]
@@ -756,6 +760,7 @@ def search_balls(
     n_compared = 0
     for q in range(len(queries)):
         k = offsets[q + 1] - offsets[q]
+        most = len(rows) if only_counts else k
         query, own = queries[q], own_rows[q]
         _balls_by_distance(centre_planes, n_centres, query, centre_scratch, histogram, order)
         weights[:] = 0
@@ -779,7 +784,7 @@ def search_balls(
                         if distance > limit:
                             continue
                         number = first + at
-                        count = _count_rows(starts, rows, number, distance, own, allowed)
+                        count = _count_rows(starts, rows, number, distance, own, allowed, most)
                         n_within += count
                         if only_counts or count == 0:
                             continue
@@ -885,6 +890,7 @@ def search_tables(
     n_compared, n_looked_up = 0, 0
     for q in range(len(queries)):
         k = offsets[q + 1] - offsets[q]
+        most = len(rows) if only_counts else k
         query, own = queries[q], own_rows[q]
         weights[:] = 0
         size, limit, n_within, n_touched, n_keys = 0, radius, 0, 0, 0
@@ -915,7 +921,7 @@ def search_tables(
                         distance = _distance(codes, number, queries, q)
                         if distance > limit:
                             continue
-                        count = _count_rows(starts, rows, number, distance, own, allowed)
+                        count = _count_rows(starts, rows, number, distance, own, allowed, most)
                         n_within += count
                         if only_counts or count == 0:
                             continue

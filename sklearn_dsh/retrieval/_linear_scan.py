@@ -6,6 +6,7 @@ once and after a fork. A part of the work is either some of the queries or, when
 some of the gallery; what comes out does not depend on it.
 """
 
+from functools import cached_property
 from itertools import pairwise
 from threading import Thread
 
@@ -38,7 +39,7 @@ def search_nearest(gallery, queries, k, *, own_rows=None, allowed=None, n_jobs=N
         At most n_gallery, or n_gallery - 1 with `own_rows`.
     own_rows : ndarray of shape (n_queries,), default=None
         The gallery row that each query leaves out.
-    allowed : ndarray of shape (n_gallery,), dtype bool, default=None
+    allowed : RowMask, or ndarray of shape (n_gallery,), dtype bool, default=None
         The rows that may be found, at least `k`, or `k` + 1 with `own_rows`; None: all.
     n_jobs : int, default=None
         Threads, as joblib counts them.
@@ -239,10 +240,38 @@ def count_threads(n_jobs):
     return n_jobs if n_jobs > 0 else max(1, cpu_count() + 1 + n_jobs)
 
 
+class RowMask:
+    """Rows that may be found, whose number and words are worked out once.
+
+    Parameters
+    ----------
+    mask : ndarray of shape (n,), dtype bool
+    """
+
+    def __init__(self, mask):
+        self.mask = mask
+
+    def __len__(self):
+        return len(self.mask)
+
+    def __getitem__(self, rows):
+        return RowMask(self.mask[rows])
+
+    @cached_property
+    def count(self):
+        return int(np.count_nonzero(self.mask))
+
+    @cached_property
+    def words(self):
+        return row_bits(self.mask)
+
+
 def row_bits(allowed):
     """Booleans as words of `LANES` bits, the first row lowest; None as no words."""
     if allowed is None:
         return np.empty(0, dtype=np.uint64)
+    if isinstance(allowed, RowMask):
+        return allowed.words
     bits = np.packbits(allowed, bitorder="little")
     words = np.zeros(-(-len(allowed) // _kernels.LANES) * 8, dtype=np.uint8)
     words[: len(bits)] = bits

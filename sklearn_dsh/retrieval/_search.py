@@ -20,8 +20,9 @@ def find_nearest(gallery, structure, queries, k, *, own_rows, allowed, n_jobs):
 
     Parameters
     ----------
-    gallery, queries, k, own_rows, allowed, n_jobs
+    gallery, queries, k, own_rows, n_jobs
         As in `search_nearest`.
+    allowed : RowMask or None
     structure : DistinctCodes, TorchScan or None
         Of the first rows of the gallery.
 
@@ -120,6 +121,21 @@ def check_mask(mask, n):
     return mask
 
 
+def check_rows(indices, n):
+    """Rows of a gallery of n codes, as an array; ValueError if there is no such row."""
+    rows = np.atleast_1d(np.asarray(indices))
+    if rows.size == 0:
+        return np.empty(0, dtype=np.intp)
+    if rows.ndim != 1 or not np.issubdtype(rows.dtype, np.integer):
+        raise ValueError(
+            f"indices must be integers in one dimension, got {rows.dtype} of shape {rows.shape}."
+        )
+    wrong = rows[(rows < 0) | (rows >= n)]
+    if len(wrong):
+        raise ValueError(f"The gallery has rows 0 to {n - 1}: cannot remove row {wrong[0]}.")
+    return rows
+
+
 def check_radius(radius):
     """ValueError unless it is a number that is 0 or more."""
     if not isinstance(radius, Real) or not radius >= 0:
@@ -138,10 +154,10 @@ def _few_rows(gallery, structure, queries, allowed):
     """The rows that may be found, if it pays to gather them."""
     if allowed is None or structure is not None or len(queries) < _QUERIES_TO_GATHER:
         return None
-    n = np.count_nonzero(allowed)
+    n = allowed.count
     if n > _SHARE_TO_GATHER * len(allowed) or n * gallery.shape[1] > _BYTES_TO_GATHER or n == 0:
         return None
-    return np.flatnonzero(allowed)
+    return np.flatnonzero(allowed.mask)
 
 
 def _places(few, rows):
@@ -156,7 +172,7 @@ def _split(n, own_rows, allowed):
     if own_rows is not None:
         own = np.where(own_rows < n, own_rows, -1), np.where(own_rows < n, -1, own_rows - n)
     if allowed is not None:
-        masks = allowed[:n], allowed[n:]
+        masks = (allowed, None) if n == len(allowed) else (allowed[:n], allowed[n:])
     return own, masks
 
 

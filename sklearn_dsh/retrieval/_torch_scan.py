@@ -104,7 +104,7 @@ class TorchScan:
             rows = torch.arange(start, start + len(codes), device=self.device)
             keys = distances * n + rows
             if allowed is not None:
-                hidden = torch.tensor(~allowed[start : start + size], device=self.device)
+                hidden = torch.tensor(~allowed.mask[start : start + size], device=self.device)
                 keys[:, hidden] = out_of_reach
             if own_rows is not None:
                 own = torch.tensor(own_rows, device=self.device)
