@@ -13,6 +13,10 @@ given. scikit-learn (unpacked bits as float64, the fastest type for its Hamming 
 To end within an hour, scikit-learn and numpy search up to 204,489 codes, the approximate indexes up
 to a million, with random and 1 % codes, and 2,500 queries on more than a million codes run once.
 
+Every gallery's results are written to ``--output`` when they are there, and those of a finished one
+are not run again: start with another file after changing the library. Ratios are of one run on one
+machine, whose name stands with each.
+
 "random" codes are random bits, the hardest case for a search that skips what is far. The others are
 what a hasher gives: 250 random category codes, of which every item flips that share of the bits; at
 0 % they are nothing but duplicates.
@@ -25,6 +29,7 @@ import os
 import platform
 from functools import partial
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -192,7 +197,7 @@ def median_seconds(searches, queries, k, repeats):
 
 def run_gallery(cell, options, grid):
     """Every method, number of queries and k on one gallery: list of results."""
-    bits, size, kind, threads = cell
+    size, bits, kind, threads = (cell[name] for name in ("size", "bits", "codes", "threads"))
     faiss.omp_set_num_threads(threads)
     rng = np.random.default_rng(options.seed)
     most = max(grid["queries"])
@@ -240,9 +245,20 @@ def run_gallery(cell, options, grid):
                         "queries": n, "k": k, "method": name,
                         "microseconds": 1e6 * per_query[name], "build_seconds": build[name],
                         "recall": recall(found[name], exact[: len(found[name])]),
+                        "seed": options.seed, "repeats": options.repeats,
+                        "processor": processor(), "version": sklearn_dsh.__version__,
                     }
                 )  # fmt: skip
     return results
+
+
+def processor():
+    """The processor's name, from where Linux tells it."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((n.split(":")[1].strip() for n in lines if n.startswith("model name")), "unknown")
 
 
 def print_cell(results):
@@ -326,16 +342,18 @@ def main():
     print(
         f"seed {options.seed}, medians of {options.repeats} (of one query: {5 * options.repeats})"
     )
-    results = []
-    for size in grid["sizes"]:
-        for bits in grid["bits"]:
-            for kind in grid["codes"]:
-                for threads in grid["threads"]:
-                    cell = run_gallery((bits, size, kind, threads), options, grid)
-                    print_cell(cell)
-                    results += cell
-                    options.output.write_text(json.dumps(results, indent=1))
-                    gc.collect()
+    results = json.loads(options.output.read_text()) if options.output.exists() else []
+    names = ("size", "bits", "codes", "threads")
+    for cell in product(*(grid["sizes" if name == "size" else name] for name in names)):
+        cell = dict(zip(names, cell, strict=True))
+        same = cell | {"seed": options.seed, "version": sklearn_dsh.__version__}
+        wanted = [same | {"queries": n, "k": k} for n in grid["queries"] for k in grid["k"]]
+        if not all(any(w.items() <= r.items() for r in results) for w in wanted):
+            results = [r for r in results if not cell.items() <= r.items()]
+            results += run_gallery(cell, options, grid)
+            options.output.write_text(json.dumps(results, indent=1))
+            gc.collect()
+        print_cell([r for r in results if cell.items() <= r.items()])
     plot(results, options.output.with_suffix(".png"))
 
 
