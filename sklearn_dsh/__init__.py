@@ -8,6 +8,7 @@ __version__ = "0.1.0"
 _MODULE_OF = {
     "BaseCrossModalHasher": "base",
     "CCAHasher": "baselines",
+    "CVHHasher": "baselines",
     "DeepSketchHasher": "deep",
     "EdgeTokens": "preprocessing",
     "HOGFeatures": "preprocessing",
@@ -15,6 +16,7 @@ _MODULE_OF = {
     "ITQHasher": "baselines",
     "PerView": "compose",
     "RandomProjectionHasher": "baselines",
+    "SCMHasher": "baselines",
     "SketchImageArray": "views",
     "SketchKFold": "model_selection",
     "StratifiedViewKFold": "model_selection",

@@ -16,6 +16,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator, parametri
 import sklearn_dsh
 from sklearn_dsh import (
     CCAHasher,
+    CVHHasher,
     DeepSketchHasher,
     EdgeTokens,
     HammingRetriever,
@@ -23,6 +24,7 @@ from sklearn_dsh import (
     ITQHasher,
     PerView,
     RandomProjectionHasher,
+    SCMHasher,
 )
 from sklearn_dsh.estimator_checks import check_hasher, hasher_checks_generator
 
@@ -31,8 +33,11 @@ HASHERS = [
     DeepSketchHasher(max_iter=2, steps_per_iter=3, image_size=32),
     ITQHasher(),
     CCAHasher(),
+    CVHHasher(),
+    SCMHasher(),
     RandomProjectionHasher(),
 ]
+REQUIRE_LABELS = (DeepSketchHasher, SCMHasher)
 TWO_D_ESTIMATORS = [
     *HASHERS,
     HammingRetriever(),
@@ -89,9 +94,8 @@ def test_scikit_learn_checks_are_many(estimator):
 def test_tags():
     for hasher in HASHERS:
         tags = get_tags(hasher)
-        supervised = isinstance(hasher, DeepSketchHasher)
-        assert tags.target_tags.required is supervised
-        assert tags.input_tags.three_d_array is supervised
+        assert tags.target_tags.required is isinstance(hasher, REQUIRE_LABELS)
+        assert tags.input_tags.three_d_array is isinstance(hasher, DeepSketchHasher)
         assert tags.input_tags.two_d_array
         assert not tags.input_tags.sparse
         assert not tags.input_tags.allow_nan

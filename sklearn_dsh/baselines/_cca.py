@@ -6,12 +6,12 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
-from ..base import BaseCrossModalHasher
 from ._correlation import category_cca, label_cca, pair_cca
+from ._linear import LinearHasher
 from ._rotation import itq_rotation
 
 
-class CCAHasher(BaseCrossModalHasher):
+class CCAHasher(LinearHasher):
     """Canonical correlation analysis of sketches and photos, rotated (CCA-ITQ).
 
     ``fit(X_sk, X_img)`` for pairs, ``fit(X_sk, X_img, (y_sk, y_img))`` otherwise, or
@@ -83,7 +83,7 @@ class CCAHasher(BaseCrossModalHasher):
     _label_use = "optional"
 
     _parameter_constraints = {
-        **BaseCrossModalHasher._parameter_constraints,
+        **LinearHasher._parameter_constraints,
         "reg": [Interval(Real, 0, None, closed="neither")],
         "power": [Interval(Real, 0, None, closed="left")],
         "n_iter": [Interval(Integral, 0, None, closed="left")],
@@ -101,11 +101,7 @@ class CCAHasher(BaseCrossModalHasher):
         if data.paired:
             means, directions, correlations = pair_cca(data.sketch, data.image, reg=self.reg)
         else:
-            if len(self.classes_) < 2:
-                raise ValueError(
-                    f"Only one class, {self.classes_.item()!r}, in y: categories can only be told "
-                    "apart if there are at least two."
-                )
+            self._refuse_one_class()
             labels = [y for y in (data.y_sketch, data.y_image) if y is not None]
             learn = category_cca if len(views) == 2 else label_cca
             means, directions, correlations = learn(*views.values(), *labels, reg=self.reg)
@@ -125,6 +121,3 @@ class CCAHasher(BaseCrossModalHasher):
         )
         self.weights_ = {view: part @ rotation for view, part in weighted.items()}
         self.n_iter_ = self.n_iter
-
-    def _project_view(self, X, view):
-        return (X - self.means_[view]) @ self.weights_[view]

@@ -32,7 +32,7 @@ def pair_cca(X, Y, *, reg):
     """
     weights = np.full(len(X), 1 / len(X))
     (mean_x, X, whiten_x), (mean_y, Y, whiten_y) = (_view(A, weights, reg) for A in (X, Y))
-    wx, correlations, wy = _svd_of_product(whiten_x.half(X.T / len(X)), whiten_y.half(Y.T))
+    wx, correlations, wy = svd_of_product(whiten_x.half(X.T / len(X)), whiten_y.half(Y.T))
     return _result([mean_x, mean_y], [whiten_x.back(wx), whiten_y.back(wy)], correlations)
 
 
@@ -67,9 +67,9 @@ def category_cca(X, Y, x_codes, y_codes, *, reg):
     # A row is in as many pairs as the other view has rows of its category.
     mean_x, X, whiten_x = _view(X, n_y[x_codes] / n_pairs, reg)
     mean_y, Y, whiten_y = _view(Y, n_x[y_codes] / n_pairs, reg)
-    sums_x = _class_sums(X, x_codes, n_classes)
-    sums_y = _class_sums(Y, y_codes, n_classes)
-    wx, correlations, wy = _svd_of_product(
+    sums_x = class_sums(X, x_codes, n_classes)
+    sums_y = class_sums(Y, y_codes, n_classes)
+    wx, correlations, wy = svd_of_product(
         whiten_x.half(sums_x.T / n_pairs), whiten_y.half(sums_y.T)
     )
     return _result([mean_x, mean_y], [whiten_x.back(wx), whiten_y.back(wy)], correlations)
@@ -100,13 +100,20 @@ def label_cca(X, codes, *, reg):
     counts = np.bincount(codes)
     present = counts > 0
     # With C_yy inverted in closed form, the squared correlations are those of the class means.
-    means = _class_sums(X, codes, len(counts))[present] / np.sqrt(counts[present] * len(X))[:, None]
+    means = class_sums(X, codes, len(counts))[present] / np.sqrt(counts[present] * len(X))[:, None]
     w, correlations, _ = svd(whiten.half(means.T), full_matrices=False)
     return _result([mean], [whiten.back(w)], correlations)
 
 
-class _Whitening:
-    """Inverse square roots of a covariance through its Cholesky factor."""
+class Whitening:
+    """Inverse square roots of a covariance through its Cholesky factor.
+
+    Parameters
+    ----------
+    covariance : ndarray, shape (n_features, n_features)
+    reg : float
+        Ridge in units of the mean eigenvalue.
+    """
 
     def __init__(self, covariance, reg):
         ridge = reg * np.trace(covariance) / len(covariance)
@@ -120,9 +127,11 @@ class _Whitening:
             ) from error
 
     def half(self, columns):
+        """Whitened columns of a cross-covariance."""
         return solve_triangular(self.factor, columns, lower=True)
 
     def back(self, columns):
+        """Directions in the view's own space from whitened ones."""
         return solve_triangular(self.factor, columns, lower=True, trans="T")
 
 
@@ -132,15 +141,16 @@ def _view(X, weights, reg):
     mean = weights @ X
     # The mean of a constant column is off by rounding, which would look like variance.
     X = np.where((X[0] == X).all(axis=0), 0.0, X - mean)
-    return mean, X, _Whitening((X * weights[:, None]).T @ X, reg)
+    return mean, X, Whitening((X * weights[:, None]).T @ X, reg)
 
 
-def _class_sums(X, codes, n_classes):
+def class_sums(X, codes, n_classes):
+    """Sum of the rows of each category."""
     one_hot = np.arange(n_classes)[:, None] == codes
     return one_hot.astype(float) @ X
 
 
-def _svd_of_product(P, Q):
+def svd_of_product(P, Q):
     """Singular vectors (columns) and values of P Q', cheap if P and Q are tall."""
     if P.shape[1] >= min(len(P), len(Q)):
         u, s, vt = svd(P @ Q.T, full_matrices=False)
