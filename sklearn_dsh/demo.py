@@ -15,6 +15,7 @@ from sklearn.pipeline import Pipeline
 from tqdm import tqdm
 
 from .baselines import CCAHasher, ITQHasher, RandomProjectionHasher
+from .comparison import plot_retrieved
 from .compose import PerView
 from .datasets import load_sketch_photo_folder, make_sketch_photo
 from .deep import DeepSketchHasher
@@ -26,7 +27,6 @@ from .views import SketchImageArray, stack_views
 
 N_BITS = 64
 N_FOUND = 10  # photos drawn for each query
-GREEN, RED = "#1a9850", "#d73027"
 COLUMNS = ("method", "mAP", "P@{k}", "us/query encode", "us/query search", "bytes/photo", "fit s")
 
 
@@ -190,62 +190,6 @@ def format_table(results, *, k=50):
     return "\n".join("| " + " | ".join(line) + " |" for line in [lines[0], rule, *lines[1:]])
 
 
-def draw_retrieved(problem, result, *, n_queries=6, random_state=0):
-    """Draw query sketches, each with its nearest photos.
-
-    Parameters
-    ----------
-    problem : Problem
-    result : Result
-        Whose codes to search.
-    n_queries : int, default=6
-        Queries to draw, randomly chosen, from different categories as far as there are.
-    random_state : int, default=0
-        Seed of the choice.
-
-    Returns
-    -------
-    figure : matplotlib.figure.Figure
-    """
-    from matplotlib.figure import Figure  # an optional dependency
-
-    queries = _choose_queries(problem.y_query, n_queries, random_state)
-    n_found = min(N_FOUND, len(problem.gallery))
-    retriever = HammingRetriever(n_neighbors=n_found).fit(result.gallery_codes)
-    distances, found = retriever.kneighbors(result.query_codes[queries])
-
-    figure = Figure(figsize=(1.25 * (n_found + 1), 1.5 * len(queries) + 0.5), layout="constrained")
-    figure.suptitle(
-        f"{result.method}: sketches and their {n_found} nearest photos, with Hamming distances "
-        "(green: right category, red: wrong)",
-        fontsize=12,
-    )
-    axes = figure.subplots(len(queries), n_found + 1, squeeze=False)
-    for row, query, row_distances, row_found in zip(axes, queries, distances, found, strict=True):
-        label = problem.y_query[query]
-        row[0].imshow(problem.queries[query], cmap="gray", vmin=0, vmax=255)
-        row[0].set_title(f"sketch: {label}", fontsize=9, fontweight="bold")
-        for ax, distance, photo in zip(row[1:], row_distances, row_found, strict=True):
-            ax.imshow(problem.gallery[photo])
-            ax.set_title(f"{problem.y_gallery[photo]} ({distance})", fontsize=9)
-            for spine in ax.spines.values():
-                spine.set(color=GREEN if problem.y_gallery[photo] == label else RED, linewidth=4)
-        for ax in row:
-            ax.set(xticks=[], yticks=[])
-    return figure
-
-
-def _choose_queries(labels, n_queries, random_state):
-    """Random rows, one a category, then a second one a category, and so on."""
-    order = np.random.default_rng(random_state).permutation(len(labels))
-    turn = np.empty(len(labels), dtype=int)
-    for label in np.unique(labels):
-        rows = order[labels[order] == label]
-        turn[rows] = np.arange(len(rows))
-    chosen = order[np.argsort(turn[order], kind="stable")][:n_queries]
-    return chosen[np.argsort(labels[chosen], kind="stable")]
-
-
 def main(argv=None):
     """Run the demo from the command line."""
     parser = argparse.ArgumentParser(prog="python -m sklearn_dsh.demo", description=__doc__)
@@ -279,7 +223,19 @@ def main(argv=None):
         progress.set_description(f"Training {name}")
         results.append(evaluate(name, hasher, problem))
     print(format_table(results))
-    figure = draw_retrieved(problem, results[0], random_state=args.seed)
+    best = results[0]
+    figure = plot_retrieved(
+        problem.queries,
+        problem.gallery,
+        best.query_codes,
+        best.gallery_codes,
+        problem.y_query,
+        problem.y_gallery,
+        n_found=N_FOUND,
+        title=f"{best.method}: sketches and their {N_FOUND} nearest photos, with Hamming distances "
+        "(green: right category, red: wrong)",
+        random_state=args.seed,
+    )
     figure.savefig(args.output, dpi=110)
     print(f"\nSketches and the photos found for them: {args.output}")
 

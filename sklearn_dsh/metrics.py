@@ -25,6 +25,7 @@ from sklearn_dsh.retrieval._linear_scan import count_by_distance
 __all__ = [
     "mean_average_precision",
     "precision_at_k",
+    "precision_at_k_curve",
     "precision_recall_curve",
     "recall_at_k",
     "retrieval_scorer",
@@ -155,6 +156,44 @@ def precision_recall_curve(query_codes, gallery_codes, query_labels, gallery_lab
     precision = _divide(relevant_within, within)
     recall = _divide(relevant_within, np.broadcast_to(relevant_within[-1], n_radii))
     return precision, recall, np.arange(n_radii)
+
+
+def precision_at_k_curve(query_codes, gallery_codes, query_labels, gallery_labels, *, ks=None):
+    """Precision at several k, from one look at the gallery.
+
+    Parameters
+    ----------
+    query_codes, gallery_codes, query_labels, gallery_labels
+        As in :func:`mean_average_precision`.
+    ks : array-like of int, default=None
+        Each cut at the gallery's size; None: about fifty, equally spaced on a logarithmic scale,
+        from 1 to the gallery's size.
+
+    Returns
+    -------
+    precision : ndarray of shape (n_ks,)
+        As :func:`precision_at_k` gives it for each k.
+    ks : ndarray of shape (n_ks,), dtype int
+
+    Raises
+    ------
+    ValueError
+        As :func:`mean_average_precision`.
+    """
+    codes = _check(query_codes, gallery_codes, query_labels, gallery_labels)
+    n_gallery = len(codes[1])
+    if ks is None:
+        ks = np.unique(np.geomspace(1, n_gallery, 50).round().astype(int))
+    ks = column_or_1d(np.asarray(ks))
+    if ks.dtype.kind not in "iu" or not len(ks) or ks.min() < 1:
+        raise ValueError(f"ks must be integers of 1 or more, got {ks}.")
+    ks = np.minimum(ks, n_gallery)
+    sums, n_queries = np.zeros(len(ks)), 0
+    for total, relevant in _counts_in_blocks(*codes, leave_one_out=False):
+        used = relevant.sum(axis=1) > 0
+        n_queries += np.count_nonzero(used)
+        sums += [_precision(total[used], relevant[used], k).sum() for k in ks]
+    return _divide(sums, n_queries), ks
 
 
 def score_codes(codes, y, *, is_sketch=None, metric="mean_average_precision", **kwargs):

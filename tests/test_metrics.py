@@ -16,6 +16,7 @@ from sklearn_dsh.codes import hamming_distances
 from sklearn_dsh.metrics import (
     mean_average_precision,
     precision_at_k,
+    precision_at_k_curve,
     precision_recall_curve,
     recall_at_k,
     retrieval_scorer,
@@ -269,3 +270,22 @@ def test_score_codes_needs_a_view_of_each_row():
         score_codes([[1], [2]], [0, 1], is_sketch=[True])
     with pytest.raises(ValueError, match="codes has 2 rows, but y has 1"):
         score_codes([[1], [2]], [0])
+
+
+def test_precision_curve_is_precision_at_each_k():
+    rng = np.random.default_rng(0)
+    queries, gallery = (rng.integers(0, 4, (n, 2), dtype=np.uint8) for n in (9, 70))
+    labels = rng.integers(0, 5, 9), rng.integers(0, 4, 70)  # a category without photos
+    precision, ks = precision_at_k_curve(queries, gallery, *labels)
+    assert ks[0] == 1
+    assert ks[-1] == 70
+    assert (np.diff(ks) > 0).all()
+    expected = [precision_at_k(queries, gallery, *labels, k=int(k)) for k in ks]
+    np.testing.assert_allclose(precision, expected)
+    some, ks = precision_at_k_curve(queries, gallery, *labels, ks=[5, 1000])
+    assert ks.tolist() == [5, 70]
+    np.testing.assert_allclose(some[0], precision_at_k(queries, gallery, *labels, k=5))
+    assert np.isnan(precision_at_k_curve(queries, gallery, labels[0] + 9, labels[1])[0]).all()
+    for wrong in ([0], [], [1.5]):
+        with pytest.raises(ValueError, match="ks must be integers of 1 or more"):
+            precision_at_k_curve(queries, gallery, *labels, ks=wrong)
