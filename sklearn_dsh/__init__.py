@@ -8,6 +8,8 @@ __version__ = "0.1.0"
 _MODULE_OF = {
     "BaseCrossModalHasher": "base",
     "CCAHasher": "baselines",
+    "CMFHHasher": "baselines",
+    "CMSSHHasher": "baselines",
     "CVHHasher": "baselines",
     "DeepSketchHasher": "deep",
     "EdgeTokens": "preprocessing",
@@ -17,6 +19,8 @@ _MODULE_OF = {
     "PerView": "compose",
     "RandomProjectionHasher": "baselines",
     "SCMHasher": "baselines",
+    "SDHHasher": "baselines",
+    "SePHHasher": "baselines",
     "SketchImageArray": "views",
     "SketchKFold": "model_selection",
     "StratifiedViewKFold": "model_selection",

@@ -16,6 +16,8 @@ from sklearn.utils.estimator_checks import estimator_checks_generator, parametri
 import sklearn_dsh
 from sklearn_dsh import (
     CCAHasher,
+    CMFHHasher,
+    CMSSHHasher,
     CVHHasher,
     DeepSketchHasher,
     EdgeTokens,
@@ -25,6 +27,8 @@ from sklearn_dsh import (
     PerView,
     RandomProjectionHasher,
     SCMHasher,
+    SDHHasher,
+    SePHHasher,
 )
 from sklearn_dsh.estimator_checks import check_hasher, hasher_checks_generator
 
@@ -34,10 +38,14 @@ HASHERS = [
     ITQHasher(),
     CCAHasher(),
     CVHHasher(),
+    CMFHHasher(),
+    CMSSHHasher(),
     SCMHasher(),
+    SDHHasher(),
+    SePHHasher(),
     RandomProjectionHasher(),
 ]
-REQUIRE_LABELS = (DeepSketchHasher, SCMHasher)
+REQUIRE_LABELS = (DeepSketchHasher, CMSSHHasher, SCMHasher, SDHHasher, SePHHasher)
 TWO_D_ESTIMATORS = [
     *HASHERS,
     HammingRetriever(),

@@ -7,9 +7,8 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils import Bunch
 
-from ..preprocessing import load_image
+from ._files import IMAGE_SUFFIXES, decode_images
 
-_SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 _COLUMNS = ("path", "view", "label", "split")
 
 
@@ -54,6 +53,7 @@ def load_sketch_photo_folder(root, *, split=None, size=64):
     See Also
     --------
     make_sketch_photo : Synthetic sketches and photos.
+    load_sketchy, load_tu_berlin, load_quickdraw : Research data sets as they are distributed.
 
     Examples
     --------
@@ -93,7 +93,7 @@ def load_sketch_photo_folder(root, *, split=None, size=64):
         data[f"{view}_paths"] = paths
         data[f"y_{view}"] = np.array([item["label"] for item in rows])
         data[f"split_{view}"] = np.array([item["split"] for item in rows]) if has_split else None
-        pixels = paths if size is None else _decode(paths, size, mode)
+        pixels = paths if size is None else decode_images(paths, size, mode)
         data["sketches" if view == "sketch" else "images"] = pixels
     data.target_names = np.union1d(data.y_sketch, data.y_image)
     return data
@@ -115,7 +115,7 @@ def _found_items(root):
         {"path": path.relative_to(root), "view": view, "label": path.parent.name, "split": ""}
         for view in ("sketch", "photo")
         for path in sorted((root / view).glob("*/*"))
-        if path.suffix.lower() in _SUFFIXES
+        if path.suffix.lower() in IMAGE_SUFFIXES
     ]
 
 
@@ -139,11 +139,3 @@ def _listed_items(table):
                 raise ValueError(f"{where}: there is no file {item['path']!r}.")
             items.append(item)
     return items
-
-
-def _decode(paths, size, mode):
-    shape = (len(paths), size, size) + ((3,) if mode == "RGB" else ())
-    pixels = np.empty(shape, dtype=np.uint8)
-    for row, path in zip(pixels, paths, strict=True):
-        row[:] = load_image(path, size, mode)
-    return pixels

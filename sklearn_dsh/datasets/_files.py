@@ -1,0 +1,182 @@
+"""What the readers of folders share: finding, counting, splitting and decoding image files."""
+
+from pathlib import Path
+
+import numpy as np
+from sklearn.utils import Bunch, check_random_state
+
+from ..preprocessing import load_image
+
+IMAGE_SUFFIXES = {
+    ".bmp",
+    ".gif",
+    ".jpeg",
+    ".jpg",
+    ".pgm",
+    ".png",
+    ".ppm",
+    ".tif",
+    ".tiff",
+    ".webp",
+}
+_SHOWN = 5
+
+
+def decode_images(paths, size, mode):
+    """Read image files into one uint8 array of shape (n, size, size), with "RGB" (..., 3)."""
+    shape = (len(paths), size, size) + ((3,) if mode == "RGB" else ())
+    pixels = np.empty(shape, dtype=np.uint8)
+    for row, path in zip(pixels, paths, strict=True):
+        row[:] = load_image(path, size, mode)
+    return pixels
+
+
+def existing_folder(root):
+    """The folder `root` as a Path; ValueError if there is none."""
+    root = Path(root)
+    if not root.is_dir():
+        raise ValueError(f"There is no folder {str(root)!r}.")
+    return root
+
+
+def find_folder(roots, names, what):
+    """Return the first folder `<root>/<name>` that exists.
+
+    Parameters
+    ----------
+    roots : list of Path
+        Where to look; the first is the one that the user gave.
+    names : list of str
+        Paths below them, the preferred first.
+    what : str
+        What is in the folder, for the error.
+    """
+    for root in roots:
+        for name in names:
+            if (root / name).is_dir():
+                return root / name
+    raise ValueError(
+        f"Found no {what} under {str(roots[0])!r}: looked for the folders {', '.join(names)} in "
+        f"{', '.join(repr(str(root)) for root in roots)}."
+    )
+
+
+def images_by_category(folder):
+    """Map the category folders of `folder`, sorted, to sorted lists of the images in them.
+
+    Files that are no images by their suffix and whatever begins with a dot are passed over.
+
+    Raises
+    ------
+    ValueError
+        If there is no category folder, or one without images.
+    """
+    categories = [p for p in sorted(folder.iterdir()) if p.is_dir() and p.name[0] != "."]
+    if not categories:
+        raise ValueError(f"{str(folder)!r} is empty: expected {folder.name}/<category>/<image>.")
+    found = {}
+    for category in categories:
+        images = [
+            p
+            for p in sorted(category.iterdir())
+            if p.suffix.lower() in IMAGE_SUFFIXES and p.name[0] != "."
+        ]
+        if not images:
+            raise ValueError(
+                f"The category folder {str(category)!r} holds no images: extract it again, or "
+                "remove it."
+            )
+        found[category.name] = images
+    return found
+
+
+def check_complete(name, n_categories, views):
+    """Raise if a data set lacks categories or files that its authors published.
+
+    More files than published are no error: the archives hold a few more than the papers say.
+
+    Parameters
+    ----------
+    name : str
+        The data set.
+    n_categories : int
+        Published number of categories.
+    views : dict
+        Name, such as "sketches", to what `images_by_category` found, the published number of files
+        and the published number in each category, or None where that varies.
+
+    Raises
+    ------
+    ValueError
+        It says what is missing.
+    """
+    categories = sorted(set().union(*(found for found, _, _ in views.values())))
+    lacks = []
+    if len(categories) != n_categories:
+        lacks.append(f"there are {len(categories)} category folders, expected {n_categories}")
+    for view, (found, total, each) in views.items():
+        absent = [repr(category) for category in categories if category not in found]
+        if absent:
+            lacks.append(f"no {view} of {shortened(absent)}")
+        if each is not None:
+            few = {c: len(files) for c, files in found.items() if len(files) < each}
+            if few:
+                listed = shortened([f"{c!r} ({n})" for c, n in few.items()])
+                lacks.append(f"fewer than {each} {view} of {listed}")
+        n_files = sum(map(len, found.values()))
+        if n_files < total:
+            lacks.append(f"{n_files:,} {view}, expected {total:,}")
+    if lacks:
+        raise ValueError(
+            f"This is not the whole of {name}: {'; '.join(lacks)}. Extract the archives again, or "
+            "read a part on purpose with check_counts=False."
+        )
+
+
+def shortened(items):
+    """The first few of a list of str, and how many more there are."""
+    more = len(items) - _SHOWN
+    return ", ".join(items[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+
+
+def draw_queries(sketches, n_queries, random_state):
+    """Draw `n_queries` sketches of each category; "test" for those, "train" for the others."""
+    rng = check_random_state(random_state)
+    parts = []
+    for category, files in sketches.items():
+        if len(files) <= n_queries:
+            raise ValueError(
+                f"Category {category!r} has {len(files)} sketches: n_queries={n_queries} would "
+                "leave none to train on. Choose a smaller n_queries."
+            )
+        part = np.full(len(files), "train")
+        part[rng.choice(len(files), n_queries, replace=False)] = "test"
+        parts.append(part)
+    return np.concatenate(parts)
+
+
+def two_views(sketches, photos, size, split_sketch):
+    """Put sketches and photos, as found by category, into a Bunch.
+
+    Parameters
+    ----------
+    sketches, photos : dict
+        Category to list of paths.
+    size : int or None
+        None leaves paths undecoded.
+    split_sketch : ndarray of str
+        The part of the split that each sketch is in.
+    """
+    data = Bunch()
+    for view, key, found, mode in (
+        ("sketch", "sketches", sketches, "L"),
+        ("image", "images", photos, "RGB"),
+    ):
+        paths = np.array([str(path) for files in found.values() for path in files])
+        data[f"{view}_paths"] = paths
+        data[f"y_{view}"] = np.repeat(list(found), [len(files) for files in found.values()])
+        data[key] = paths if size is None else decode_images(paths, size, mode)
+    data.split_sketch = split_sketch
+    data.split_image = None
+    data.target_names = np.union1d(data.y_sketch, data.y_image)
+    return data
