@@ -32,4 +32,4 @@ def make_methods(size):
 
 
 if __name__ == "__main__":
-    main(make_methods, __doc__, "ablation.json")
+    main(make_methods, __doc__, "ablation.jsonl")

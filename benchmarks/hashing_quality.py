@@ -8,14 +8,13 @@ paper   train on train sketches and all photos; queries: test sketches; gallery:
 unseen  train on train sketches and train photos; queries: test sketches; gallery: test photos
 
 Each result is written to ``--output`` when it is there, and a finished one is not run again:
-start with another file after changing the library. Processes started with other ``--methods`` may
-share the file. ``ablation.py`` runs parts and options of DSH by the same measure.
+start with another file after changing the library. ``ablation.py`` runs parts and options of DSH by
+the same measure.
 """
 
 import argparse
 import json
 import platform
-import time
 from pathlib import Path
 
 import numpy as np
@@ -31,11 +30,12 @@ from sklearn_dsh import (
     ITQHasher,
     PerView,
     RandomProjectionHasher,
-    SketchImageArray,
     load_sketch_photo_folder,
-    stack_views,
 )
-from sklearn_dsh.metrics import mean_average_precision, precision_at_k
+from sklearn_dsh.comparison import evaluate, make_problem
+from sklearn_dsh.comparison._problem import PROTOCOLS
+from sklearn_dsh.comparison._report import format_table
+from sklearn_dsh.comparison._results import Results
 
 LITERAL = {
     "loss": "regression",
@@ -44,10 +44,7 @@ LITERAL = {
     "min_code_distance": None,
     "quantization_weight": 1e-5,
 }
-PROTOCOLS = {
-    "paper": ({"sketch": "train"}, {"sketch": "test"}),
-    "unseen": ({"sketch": "train", "image": "train"}, {"sketch": "test", "image": "test"}),
-}
+DEPTH = 50  # of the precision
 
 
 def on_hog(hasher, size):
@@ -74,43 +71,33 @@ def make_methods(size):
     }
 
 
-def run(estimator, train, test):
-    X, y = stack_views(train.sketches, train.images, (train.y_sketch, train.y_image))
-    started = time.perf_counter()
-    estimator.fit(X, y)
-    fit_seconds = time.perf_counter() - started
-    queries = estimator.transform(test.sketches)
-    gallery = estimator.transform(SketchImageArray(None, test.images))
-    labels = test.y_sketch, test.y_image
+def run(estimator, problem):
+    result = evaluate(estimator, problem, k=DEPTH)
     return {
-        "map": mean_average_precision(queries, gallery, *labels),
-        "precision@50": precision_at_k(queries, gallery, *labels, k=50),
-        "fit_seconds": fit_seconds,
-        "sizes": [len(train.sketches), len(train.images), len(queries), len(gallery)],
+        "map": result.mean_average_precision,
+        f"precision@{DEPTH}": result.precision,
+        "fit_seconds": result.fit_seconds,
+        "sizes": problem.sizes(),
     }
 
 
 def table(results, protocol):
-    lines = [
-        "| method | mAP (mean, sd) | precision@50 | fit s (median) | seeds |",
-        "|---|---|---|---|---|",
-    ]
-    names = dict.fromkeys(r["method"] for r in results)
-    for name in names:
+    cells = [["method", "mAP (mean, sd)", f"precision@{DEPTH}", "fit s (median)", "seeds"]]
+    for name in dict.fromkeys(r["method"] for r in results):
         rows = [r for r in results if r["method"] == name and r["protocol"] == protocol]
         if rows:
             scores = [r["map"] for r in rows]
-            precision = np.mean([r["precision@50"] for r in rows])
-            seconds = np.median([r["fit_seconds"] for r in rows])
             deviation = f"{np.std(scores, ddof=1):.3f}" if len(scores) > 1 else "-"
-            lines.append(
-                f"| {name} | {np.mean(scores):.3f}, {deviation} | {precision:.3f} "
-                f"| {seconds:.0f} | {len(rows)} |"
-            )
-    return "\n".join(lines)
+            precision = np.mean([r[f"precision@{DEPTH}"] for r in rows])
+            seconds = np.median([r["fit_seconds"] for r in rows])
+            cells.append([
+                name, f"{np.mean(scores):.3f}, {deviation}", f"{precision:.3f}", f"{seconds:.0f}",
+                str(len(rows)),
+            ])  # fmt: skip
+    return format_table(cells)
 
 
-def main(make_methods=make_methods, description=__doc__, output="hashing_quality.json"):
+def main(make_methods=make_methods, description=__doc__, output="hashing_quality.jsonl"):
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -129,9 +116,9 @@ def main(make_methods=make_methods, description=__doc__, output="hashing_quality
     if unknown:
         parser.error(f"unknown methods {sorted(unknown)}; there are {list(methods)}")
 
-    def read():
-        return json.loads(options.output.read_text()) if options.output.exists() else []
-
+    results = Results(options.output)
+    data = load_sketch_photo_folder(options.data, size=options.size)
+    problems = {protocol: make_problem(data, protocol) for protocol in options.protocols}
     for name in options.methods or methods:
         is_variant = name.startswith("DSH,")
         for seed in range(options.variant_seeds if is_variant else options.seeds):
@@ -145,30 +132,19 @@ def main(make_methods=make_methods, description=__doc__, output="hashing_quality
                     "data": Path(options.data).name,
                     "version": sklearn_dsh.__version__,
                 }
-                if any(key.items() <= r.items() for r in read()):
-                    continue
-                train, test = (
-                    load_sketch_photo_folder(options.data, split=split, size=options.size)
-                    for split in PROTOCOLS[protocol]
-                )
-                result = key | run(methods[name](options.bits, seed), train, test)
-                options.output.write_text(json.dumps([*read(), result], indent=1))
-                print(json.dumps(result), flush=True)
+                if not results.find(key):
+                    results.add(key | run(methods[name](options.bits, seed), problems[protocol]))
+                    print(json.dumps(results.rows[-1]), flush=True)
 
     wanted = {k: key[k] for k in ("bits", "size", "data", "version")}
-    results = [r for r in read() if wanted.items() <= r.items()]
+    rows = results.find(wanted)
     print(
         f"\nsklearn-dsh {sklearn_dsh.__version__}, torch {torch.__version__}, scikit-learn "
         f"{sklearn.__version__}, numpy {np.__version__}, Python {platform.python_version()}, "
         f"{torch.get_num_threads()} threads; {options.bits} bits, {options.size} px"
     )
     for protocol in options.protocols:
-        sizes = next((r["sizes"] for r in results if r["protocol"] == protocol), None)
-        if sizes:
-            print(
-                f"\n{protocol}: {sizes[0]} sketches and {sizes[1]} photos to train, "
-                f"{sizes[2]} queries, gallery of {sizes[3]}\n\n{table(results, protocol)}"
-            )
+        print(f"\n{protocol}: {problems[protocol].description}\n\n{table(rows, protocol)}")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ class AnchorHasher(LinearHasher):
         return values + self.intercepts_[view]
 
 
-def fit_anchors(X, n_anchors, *, bandwidth=None, random_state):
+def fit_anchors(X, n_anchors, *, bandwidth=1.0, random_state):
     """Draw anchors from the rows of a view.
 
     The features of a row x are exp(-||x - a_j||^2 / (2 sigma^2)) for each anchor a_j, less their
@@ -37,24 +37,22 @@ def fit_anchors(X, n_anchors, *, bandwidth=None, random_state):
         Training rows.
     n_anchors : int
         How many rows become anchors, all if there are fewer.
-    bandwidth : float, default=None
-        sigma; None: the mean distance of (at most 1,000) rows to the anchors.
+    bandwidth : float, default=1.0
+        sigma, in units of the mean distance of (at most 1,000) rows to the anchors.
     random_state : RandomState
 
     Returns
     -------
     fitted : dict
-        ``"anchors"``, ndarray of shape (min(n_anchors, n), n_features); ``"bandwidth"``, float;
+        ``"anchors"``, ndarray of shape (min(n_anchors, n), n_features); ``"bandwidth"``, sigma;
         ``"mean"``, ndarray with the means of the features.
     """
     n = len(X)
     anchors = np.asarray(X[random_state.permutation(n)[:n_anchors]], dtype=float)
-    if bandwidth is None:
-        sample = X[random_state.permutation(n)[:_SAMPLE]]
-        # Distances are those of differences from one row: exact where rows are alike.
-        distances = euclidean_distances(sample - anchors[0], anchors - anchors[0])
-        bandwidth = distances.mean() or 1.0
-    fitted = {"anchors": anchors, "bandwidth": float(bandwidth), "mean": 0.0}
+    sample = X[random_state.permutation(n)[:_SAMPLE]]
+    # Distances are those of differences from one row: exact where rows are alike.
+    distance = euclidean_distances(sample - anchors[0], anchors - anchors[0]).mean() or 1.0
+    fitted = {"anchors": anchors, "bandwidth": float(bandwidth * distance), "mean": 0.0}
     sums = (anchor_features(X[rows], fitted).sum(axis=0) for rows in gen_batches(n, _BATCH))
     fitted["mean"] = sum(sums) / n
     return fitted

@@ -38,9 +38,9 @@ class SDHHasher(AnchorHasher):
     n_anchors : int, default=1000
         Number of training rows of each view that become anchors, all if there are fewer. Features
         of all training rows are held: 8 bytes a row and anchor.
-    bandwidth : float, default=None
-        Standard deviation of the kernel in units of the features; None: for each view, the mean
-        distance of its rows to its anchors.
+    bandwidth : float, default=1.0
+        Standard deviation of the kernel, in units of the mean distance of the rows of a view to its
+        anchors.
     ridge : float, default=1.0
         Weight of ||W||^2, the paper's lambda.
     nu : float, default=1e-5
@@ -95,7 +95,7 @@ class SDHHasher(AnchorHasher):
     _parameter_constraints = {
         **LinearHasher._parameter_constraints,
         "n_anchors": [Interval(Integral, 1, None, closed="left")],
-        "bandwidth": [Interval(Real, 0, None, closed="neither"), None],
+        "bandwidth": [Interval(Real, 0, None, closed="neither")],
         "ridge": [Interval(Real, 0, None, closed="neither")],
         "nu": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -106,7 +106,7 @@ class SDHHasher(AnchorHasher):
         n_bits=32,
         *,
         n_anchors=1000,
-        bandwidth=None,
+        bandwidth=1.0,
         ridge=1.0,
         nu=1e-5,
         max_iter=5,

@@ -46,9 +46,9 @@ class SePHHasher(AnchorHasher):
         Weight of the distance of real codes to -1 and 1.
     n_anchors : int, default=500
         Number of training rows of each view that become anchors, all if there are fewer.
-    bandwidth : float, default=None
-        Standard deviation of the kernel in units of the features; None: for each view, the mean
-        distance of its rows to its anchors.
+    bandwidth : float, default=1.0
+        Standard deviation of the kernel, in units of the mean distance of the rows of a view to its
+        anchors.
     C : float, default=1.0
         Inverse strength of the regularisation of the logistic regressions.
     max_iter : int, default=100
@@ -102,7 +102,7 @@ class SePHHasher(AnchorHasher):
         "n_pairs": [Interval(Integral, 2, None, closed="left")],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "n_anchors": [Interval(Integral, 1, None, closed="left")],
-        "bandwidth": [Interval(Real, 0, None, closed="neither"), None],
+        "bandwidth": [Interval(Real, 0, None, closed="neither")],
         "C": [Interval(Real, 0, None, closed="neither")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
     }
@@ -114,7 +114,7 @@ class SePHHasher(AnchorHasher):
         n_pairs=1000,
         alpha=0.01,
         n_anchors=500,
-        bandwidth=None,
+        bandwidth=1.0,
         C=1.0,
         max_iter=100,
         random_state=None,

@@ -1,5 +1,23 @@
-"""Comparing hashers: curves, and pictures of what was found."""
+"""Comparing methods: protocols, a resumable run of all of them, tables, curves and pictures."""
 
+from ._compare import Plan, compare
 from ._displays import RetrievalCurveDisplay, plot_retrieved
+from ._evaluate import evaluate, evaluate_features
+from ._methods import Method, default_methods
+from ._problem import Problem, make_problem
+from ._report import markdown_report, plot_comparison
 
-__all__ = ["RetrievalCurveDisplay", "plot_retrieved"]
+__all__ = [
+    "Method",
+    "Plan",
+    "Problem",
+    "RetrievalCurveDisplay",
+    "compare",
+    "default_methods",
+    "evaluate",
+    "evaluate_features",
+    "make_problem",
+    "markdown_report",
+    "plot_comparison",
+    "plot_retrieved",
+]

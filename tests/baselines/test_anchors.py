@@ -16,10 +16,11 @@ def fit(X, n_anchors=10, seed=0, **kwargs):
 
 def test_features_are_the_formula_less_the_training_mean():
     X, new = rows(), rows(7, seed=1)
-    fitted = fit(X, bandwidth=1.7)
+    fitted = fit(X, bandwidth=0.7)
+    sigma = 0.7 * cdist(X, fitted["anchors"]).mean()
 
     def plain(rows):
-        return np.exp(-(cdist(rows, fitted["anchors"]) ** 2) / (2 * 1.7**2))
+        return np.exp(-(cdist(rows, fitted["anchors"]) ** 2) / (2 * sigma**2))
 
     np.testing.assert_allclose(anchor_features(new, fitted), plain(new) - plain(X).mean(axis=0))
     np.testing.assert_allclose(anchor_features(X, fitted).mean(axis=0), 0, atol=1e-14)

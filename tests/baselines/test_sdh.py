@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from planted_views import two_views
 from scipy.linalg import lstsq
+from scipy.spatial.distance import cdist
 
 from sklearn_dsh import SketchImageArray
 from sklearn_dsh.baselines._sdh import (
@@ -140,9 +141,10 @@ def test_one_view():
 
 def test_few_anchors_and_more_bits_than_features():
     X_sk, X_img, y = two_views(width=(3, 2))
-    hasher = SDHHasher(20, n_anchors=10, bandwidth=3.0, random_state=0).fit(X_sk, X_img, y)
+    hasher = SDHHasher(20, n_anchors=10, bandwidth=0.5, random_state=0).fit(X_sk, X_img, y)
     assert hasher.anchors_["image"]["anchors"].shape == (10, 2)
-    assert hasher.anchors_["image"]["bandwidth"] == 3
+    distances = cdist(X_img, hasher.anchors_["image"]["anchors"])
+    assert hasher.anchors_["image"]["bandwidth"] == pytest.approx(0.5 * distances.mean())
     assert hasher.weights_["image"].shape == (10, 20)
     assert hasher.transform(X_sk).shape == (60, 3)
     assert hasher.score(X_sk, X_img, y) > CLEARLY_LEARNED

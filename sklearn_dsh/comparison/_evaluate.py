@@ -1,0 +1,173 @@
+"""Fit one method, encode, search, and measure."""
+
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+from sklearn.metrics.pairwise import euclidean_distances
+from sklearn.utils import gen_batches
+
+from ..metrics import (
+    mean_average_precision,
+    precision_at_k,
+    precision_at_k_curve,
+    precision_recall_curve,
+)
+from ..retrieval import HammingRetriever
+from ..views import SketchImageArray
+
+_QUERIES_AT_ONCE = 100  # whose distances to the whole gallery are held
+
+
+@dataclass
+class Result:
+    """What a method gave on a problem, and the codes behind it.
+
+    Attributes
+    ----------
+    mean_average_precision, precision : float
+        Over the whole gallery, and among the k nearest.
+    encode_microseconds, search_microseconds : float
+        A query: hash function (or features), and search for the k nearest, as a block.
+    bytes_per_photo : int
+        Of the gallery.
+    fit_seconds : float
+    query_codes, gallery_codes : ndarrays of uint8; of float for plain features
+    """
+
+    mean_average_precision: float
+    precision: float
+    encode_microseconds: float
+    search_microseconds: float
+    bytes_per_photo: int
+    fit_seconds: float
+    query_codes: np.ndarray
+    gallery_codes: np.ndarray
+
+
+def evaluate(hasher, problem, *, k=200):
+    """Fit a hasher and measure what it retrieves.
+
+    Parameters
+    ----------
+    hasher : estimator
+        A hasher, or a Pipeline that ends in one; fitted in place.
+    problem : Problem
+    k : int, default=200
+        Depth of the precision and of the timed search; cut at the gallery's size.
+
+    Returns
+    -------
+    result : Result
+    """
+    _, fit_seconds = timed(hasher.fit, problem.train, problem.y_train)
+    gallery_codes = hasher.transform(SketchImageArray(None, problem.gallery))
+    queries = SketchImageArray(problem.queries, None)
+    hasher.transform(queries[:1])  # what is built once, at the first call, is no query's time
+    query_codes, encode_seconds = timed(hasher.transform, queries)
+
+    retriever = HammingRetriever(n_neighbors=min(k, len(gallery_codes))).fit(gallery_codes)
+    retriever.kneighbors(query_codes[:1])
+    _, search_seconds = timed(retriever.kneighbors, query_codes)
+
+    codes_and_labels = query_codes, gallery_codes, problem.y_query, problem.y_gallery
+    per_query = 1e6 / len(query_codes)
+    return Result(
+        mean_average_precision=mean_average_precision(*codes_and_labels),
+        precision=precision_at_k(*codes_and_labels, k=k),
+        encode_microseconds=encode_seconds * per_query,
+        search_microseconds=search_seconds * per_query,
+        bytes_per_photo=gallery_codes.shape[1],
+        fit_seconds=fit_seconds,
+        query_codes=query_codes,
+        gallery_codes=gallery_codes,
+    )
+
+
+def evaluate_features(problem, *, k=200):
+    """Rank the gallery by the Euclidean distance of feature vectors, without any hashing.
+
+    Parameters
+    ----------
+    problem : Problem
+        Of feature vectors.
+    k : int, default=200
+
+    Returns
+    -------
+    result : Result
+        ``query_codes`` and ``gallery_codes`` are the vectors.
+    """
+    queries, gallery = problem.queries, problem.gallery
+    k = min(k, len(gallery))
+    precisions, averages, search_seconds = [], [], 0.0
+    for rows in gen_batches(len(queries), _QUERIES_AT_ONCE):
+        order, seconds = timed(_rank, queries[rows], gallery)
+        search_seconds += seconds
+        relevant = problem.y_gallery[order] == problem.y_query[rows, None]
+        relevant = relevant[relevant.any(axis=1)]
+        hits = np.cumsum(relevant, axis=1)
+        precisions.append(hits[:, k - 1] / k)
+        at_rank = hits / np.arange(1, len(gallery) + 1)
+        averages.append((at_rank * relevant).sum(axis=1) / hits[:, -1])
+    return Result(
+        mean_average_precision=float(np.concatenate(averages).mean()),
+        precision=float(np.concatenate(precisions).mean()),
+        encode_microseconds=0.0,
+        search_microseconds=1e6 * search_seconds / len(queries),
+        bytes_per_photo=gallery.dtype.itemsize * gallery.shape[1],
+        fit_seconds=0.0,
+        query_codes=queries,
+        gallery_codes=gallery,
+    )
+
+
+def _rank(queries, gallery):
+    return np.argsort(euclidean_distances(queries, gallery), axis=1, kind="stable")
+
+
+def curves(result, problem):
+    """The points of both curves, as lists: precision over recall and over k; none of features."""
+    if result.query_codes.dtype != np.uint8:
+        return {}
+    codes_and_labels = (
+        result.query_codes, result.gallery_codes, problem.y_query, problem.y_gallery
+    )  # fmt: skip
+    precision, recall, _ = precision_recall_curve(*codes_and_labels)
+    found = ~np.isnan(precision)
+    precision_k, ks = precision_at_k_curve(*codes_and_labels)
+    return {
+        "precision_recall": [recall[found].tolist(), precision[found].tolist()],
+        "precision_at_k": [ks.tolist(), precision_k.tolist()],
+    }
+
+
+def with_features(problem, per_view):
+    """The problem with feature vectors in place of images.
+
+    Parameters
+    ----------
+    problem : Problem
+    per_view : PerView
+        Unfitted; fitted on the rows to train on.
+
+    Returns
+    -------
+    problem : Problem
+    """
+    train = per_view.fit_transform(problem.train, problem.y_train)
+    queries = per_view.transform(SketchImageArray(problem.queries, None))
+    gallery = per_view.transform(SketchImageArray(None, problem.gallery))
+    return replace(
+        problem,
+        train=train,
+        queries=queries.take_view("sketch")[:],
+        gallery=gallery.take_view("image")[:],
+    )
+
+
+def timed(function, *args):
+    """What a call gives, and its seconds."""
+    start = time.perf_counter()
+    value = function(*args)
+    return value, time.perf_counter() - start

@@ -1,0 +1,172 @@
+"""The results of a comparison as Markdown tables and plots."""
+
+import numpy as np
+
+from ._displays import RetrievalCurveDisplay
+
+# Liu et al. (CVPR 2017), table 2; quoted from memory of the paper: MAP at 32, 64 and 128 bits.
+PUBLISHED = {
+    "tu_berlin": {
+        "DSH": (0.358, 0.521, 0.570),
+        "DCMH": (0.274, 0.382, 0.425),
+        "SePH": (0.198, 0.270, 0.282),
+        "SCM-Orth": (0.217, 0.301, 0.263),
+        "SCM-Seq": (0.211, 0.276, 0.332),
+        "CVH": (0.214, 0.294, 0.318),
+        "CMFH": (0.149, 0.202, 0.180),
+        "CMSSH": (0.121, 0.183, 0.175),
+    },
+    "sketchy": {
+        "DSH": (0.653, 0.711, 0.783),
+        "DCMH": (0.560, 0.622, 0.656),
+        "SePH": (0.534, 0.607, 0.640),
+        "SCM-Orth": (0.346, 0.536, 0.616),
+        "SCM-Seq": (0.306, 0.417, 0.671),
+        "CVH": (0.325, 0.525, 0.624),
+        "CMFH": (0.320, 0.490, 0.190),
+        "CMSSH": (0.206, 0.211, 0.211),
+    },
+}
+PUBLISHED_BITS = (32, 64, 128)
+
+
+def markdown_report(rows, *, published=None):
+    """Tables of a comparison.
+
+    Parameters
+    ----------
+    rows : list of dict
+        As `compare` gives them.
+    published : {"tu_berlin", "sketchy"}, default=None
+        The data set whose published figures are shown, in a table of their own.
+
+    Returns
+    -------
+    text : str
+    """
+    parts = []
+    for protocol in dict.fromkeys(row["protocol"] for row in rows):
+        part = [row for row in rows if row["protocol"] == protocol]
+        n_sketches, n_photos, n_queries, n_gallery = part[0]["sizes"]
+        parts.append(
+            f"Protocol *{protocol}*: {n_sketches} sketches and {n_photos} photos to train on, "
+            f"{n_queries} queries, gallery of {n_gallery}."
+        )
+        k = part[0]["k"]
+        parts.append(_table(part, {"MAP": "map", f"precision@{k}": "precision"}))
+        parts.append(
+            _table(
+                part,
+                {
+                    "us/query encode": "encode_microseconds",
+                    "us/query search": "search_microseconds",
+                    "bytes/photo": "bytes_per_photo",
+                    "fit s": "fit_seconds",
+                },
+            )
+        )
+    drawn = dict.fromkeys(row["method"] for row in rows if row["draws_pairs"])
+    if drawn:
+        parts.append(f"Pairs drawn within categories: {', '.join(drawn)}.")
+    if published is not None:
+        heads = ["published MAP, from memory of the paper", *(f"{m} bits" for m in PUBLISHED_BITS)]
+        body = [
+            [name, *(f"{value:.3f}" for value in values)]
+            for name, values in PUBLISHED[published].items()
+        ]
+        parts.append(format_table([heads, *body]))
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(rows, columns):
+    """Methods by figures and lengths; several seeds as mean +- standard deviation."""
+    lengths = sorted({row["bits"] for row in rows if row["bits"] is not None})
+    cells = [["method", *(f"{head}, {m} bits" for head in columns for m in lengths)]]
+    for method in dict.fromkeys(row["method"] for row in rows):
+        line = [method]
+        for name in columns.values():
+            for m in lengths:
+                values = [
+                    row[name]
+                    for row in rows
+                    if row["method"] == method and row["bits"] in (m, None)
+                ]
+                line.append(_figure(values, name))
+        cells.append(line)
+    return format_table(cells)
+
+
+def _figure(values, name):
+    if not values:
+        return ""
+    digits = 3 if name in ("map", "precision") else 0 if name == "bytes_per_photo" else 1
+    text = f"{np.mean(values):.{digits}f}"
+    if len(values) > 1 and digits == 3:
+        text += f" +- {np.std(values, ddof=1):.3f}"
+    return text
+
+
+def format_table(cells):
+    """Rows of str, the first of which is the head, as Markdown that reads well in a terminal."""
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    rule = [":" + "-" * (widths[0] - 1)] + ["-" * (width - 1) + ":" for width in widths[1:]]
+    lines = [
+        [row[0].ljust(widths[0])]
+        + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+        for row in cells
+    ]
+    return "\n".join("| " + " | ".join(line) + " |" for line in [lines[0], rule, *lines[1:]])
+
+
+def plot_comparison(rows, *, n_bits=64):
+    """Precision over recall, precision at k, and MAP over the length of the codes.
+
+    Parameters
+    ----------
+    rows : list of dict
+        As `compare` gives them.
+    n_bits : int, default=64
+        Length whose curves are drawn.
+
+    Returns
+    -------
+    figure : matplotlib Figure
+        One row of plots a protocol.
+    """
+    from matplotlib.figure import Figure  # an optional dependency
+
+    protocols = list(dict.fromkeys(row["protocol"] for row in rows))
+    figure = Figure(figsize=(15, 4.2 * len(protocols)), layout="constrained")
+    grid = figure.subplots(len(protocols), 3, squeeze=False)
+    colours = {
+        method: f"C{i}" if i < 10 else f"C{i - 10}"
+        for i, method in enumerate(dict.fromkeys(row["method"] for row in rows))
+    }
+    dashed = list(colours)[10:]
+    for axes, protocol in zip(grid, protocols, strict=True):
+        part = [row for row in rows if row["protocol"] == protocol]
+        for ax, kind in zip(axes, ("precision_recall", "precision_at_k"), strict=False):
+            for row in part:
+                if row["bits"] == n_bits and kind in row:
+                    style = {"color": colours[row["method"]]}
+                    style["linestyle"] = "--" if row["method"] in dashed else "-"
+                    RetrievalCurveDisplay(*map(np.array, row[kind]), kind=kind).plot(ax, **style)
+            ax.set_title(f"{protocol}: {n_bits} bits")
+        for method, colour in colours.items():
+            style = {"color": colour, "linestyle": "--" if method in dashed else "-"}
+            _plot_lengths(axes[2], [row for row in part if row["method"] == method], method, style)
+        axes[2].set(title=f"{protocol}: all lengths", ylim=(0, 1.02))
+        axes[2].set(xlabel="bits", ylabel="mean average precision")
+        axes[2].legend(loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def _plot_lengths(ax, rows, method, style):
+    lengths = sorted({row["bits"] for row in rows if row["bits"] is not None})
+    means = [np.mean([row["map"] for row in rows if row["bits"] == m]) for m in lengths]
+    if lengths:
+        ax.plot(lengths, means, marker="o", label=method, **style)
+        ax.set_xscale("log", base=2)
+        ax.set_xticks(lengths, lengths)
+    elif rows:
+        ax.axhline(rows[0]["map"], label=method, **style)

@@ -1,0 +1,133 @@
+import json
+
+import numpy as np
+import pytest
+from planted_views import two_views
+from sklearn.utils import Bunch
+
+from sklearn_dsh import CCAHasher, ITQHasher, make_sketch_photo
+from sklearn_dsh.comparison import (
+    Method,
+    Plan,
+    compare,
+    default_methods,
+    markdown_report,
+    plot_comparison,
+)
+from sklearn_dsh.comparison import _compare as module
+from sklearn_dsh.comparison._problem import make_problem
+
+
+@pytest.fixture
+def data(monkeypatch):
+    """Feature vectors stand for images, and for their features."""
+    monkeypatch.setattr(module, "with_features", lambda problem, per_view: problem)
+    X_sk, X_img, (y_sk, y_img) = two_views(width=(12, 12))
+    return Bunch(sketches=X_sk, images=X_img, y_sketch=y_sk, y_image=y_img)
+
+
+PLAN = Plan(methods=("CCA-ITQ", "LSH", "features"), bits=(8, 16), n_seeds=2, seeded_bits=16, k=5)
+
+
+def test_cells():
+    assert list(PLAN.cells(default_methods()))[:6] == [
+        ("paper", "CCA-ITQ", 8, 0),
+        ("paper", "CCA-ITQ", 16, 0),
+        ("paper", "CCA-ITQ", 16, 1),
+        ("paper", "LSH", 8, 0),
+        ("paper", "LSH", 16, 0),
+        ("paper", "LSH", 16, 1),
+    ]
+    assert list(PLAN.cells(default_methods()))[6] == ("paper", "features", None, 0)
+    assert len(list(PLAN.cells(default_methods()))) == 14
+
+
+def test_every_cell_is_the_method_on_the_problem(data, tmp_path):
+    rows = compare(data, PLAN, tmp_path / "r.jsonl", name="planted")
+    assert len(rows) == 14
+    problem = make_problem(data)
+    settings = rows[0]["settings"]
+    assert settings["reg"] in default_methods()["CCA-ITQ"].grid["reg"]
+    hasher = CCAHasher(16, random_state=1, **settings).fit(problem.train, problem.y_train)
+    X, y = (problem.queries, problem.gallery), (problem.y_query, problem.y_gallery)
+    assert rows[2]["map"] == pytest.approx(hasher.score(*X, y))
+    assert rows[2]["sizes"] == problem.sizes()
+    assert "precision_recall" in rows[1]
+    assert "precision_recall" not in rows[2]  # the curves of one seed are enough
+
+
+def test_settings_are_the_best_of_cross_validation(data, tmp_path):
+    plan = Plan(methods=("CCA-ITQ",), bits=(16,), protocols=("unseen",), seeded_bits=16)
+    (row,) = compare(data, plan, tmp_path / "r.jsonl")
+    problem = make_problem(data, "unseen")
+    folds = module.StratifiedViewKFold(3, shuffle=True, random_state=0)
+    scores = {}
+    for reg in default_methods()["CCA-ITQ"].grid["reg"]:
+        hasher = CCAHasher(16, reg=reg, random_state=0)
+        scores[reg] = np.mean([
+            hasher.fit(problem.train[train], problem.y_train[train]).score(
+                problem.train[test], problem.y_train[test]
+            )
+            for train, test in folds.split(problem.train, problem.y_train)
+        ])  # fmt: skip
+    assert scores[row["settings"]["reg"]] == max(scores.values())
+
+
+def test_finished_cells_are_not_run_again(data, tmp_path):
+    path = tmp_path / "r.jsonl"
+    fits = []
+
+    class Counted(ITQHasher):
+        def _fit_views(self, data):
+            fits.append(self.n_bits)
+            super()._fit_views(data)
+            if len(fits) == 2:
+                raise KeyboardInterrupt
+
+    methods = {"mine": Method(lambda m, s: Counted(m, random_state=s))}
+    plan = Plan(methods=("mine",), bits=(4, 8, 12), protocols=("paper",))
+    with pytest.raises(KeyboardInterrupt):
+        compare(data, plan, path, methods=methods)
+    assert fits == [4, 8]
+    rows = compare(data, plan, path, methods=methods)
+    assert fits == [4, 8, 8, 12]
+    assert [row["bits"] for row in rows] == [4, 8, 12]
+    assert compare(data, plan, path, methods=methods) == rows
+    assert fits == [4, 8, 8, 12]
+    assert len(path.read_text().splitlines()) == 3
+    compare(data, plan, path, methods=methods, name="other")  # of other data nothing is finished
+    assert len(fits) == 7
+
+
+def test_report_and_plot(data, tmp_path):
+    rows = compare(data, PLAN, tmp_path / "r.jsonl")
+    text = markdown_report(rows, published="sketchy")
+    lines = [line for line in text.splitlines() if line.startswith("| CCA-ITQ")]
+    cells = [cell.strip() for cell in lines[0].strip("|").split("|")]
+    assert cells[1] == f"{rows[0]['map']:.3f}"
+    seeds = [rows[1]["map"], rows[2]["map"]]
+    assert cells[2] == f"{np.mean(seeds):.3f} +- {np.std(seeds, ddof=1):.3f}"
+    assert "precision@5, 16 bits" in text
+    assert "published MAP, from memory of the paper" in text
+    assert "0.783" in text
+    features = next(line for line in text.splitlines() if line.startswith("| features"))
+    assert features.count(f"{rows[6]['map']:.3f}") == 2  # the same at every length
+    figure = plot_comparison(rows, n_bits=16)
+    assert len(figure.axes) == 6
+    labels = [line.get_label() for line in figure.axes[2].get_lines()]
+    assert labels == ["CCA-ITQ", "LSH", "features"]
+    figure.savefig(tmp_path / "plot.png")
+    json.dumps(rows)
+
+
+def test_hog_features_are_read_from_images(tmp_path):
+    data = make_sketch_photo(n_categories=2, n_sketches=12, n_photos=12, random_state=0)
+    plan = Plan(methods=("LSH", "features"), bits=(8,), protocols=("unseen",))
+    rows = compare(data, plan, tmp_path / "r.jsonl")
+    assert rows[0]["bytes_per_photo"] == 1
+    assert rows[1]["bytes_per_photo"] > 1000
+
+
+def test_unknown_methods(data, tmp_path):
+    with pytest.raises(ValueError, match=r"There are no methods \['DHS'\]: expected some of"):
+        compare(data, Plan(methods=("DHS",)), tmp_path / "r.jsonl")

@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+from planted_views import two_views
+from sklearn.metrics import average_precision_score
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils import Bunch
+
+from sklearn_dsh import CCAHasher, PerView
+from sklearn_dsh.comparison import _evaluate as module
+from sklearn_dsh.comparison import evaluate, evaluate_features, make_problem
+from sklearn_dsh.metrics import mean_average_precision, precision_at_k
+
+
+@pytest.fixture(scope="module")
+def problem():
+    X_sk, X_img, (y_sk, y_img) = two_views(width=(20, 20))
+    return make_problem(Bunch(sketches=X_sk, images=X_img, y_sketch=y_sk, y_image=y_img))
+
+
+def test_a_hasher_is_measured_on_the_queries(problem):
+    result = evaluate(CCAHasher(16, random_state=0), problem, k=5)
+    hasher = CCAHasher(16, random_state=0).fit(problem.train, problem.y_train)
+    codes = hasher.transform(problem.queries), hasher.transform(problem.gallery, view="image")
+    np.testing.assert_array_equal(result.query_codes, codes[0])
+    np.testing.assert_array_equal(result.gallery_codes, codes[1])
+    labels = problem.y_query, problem.y_gallery
+    assert result.mean_average_precision == mean_average_precision(*codes, *labels)
+    assert result.precision == precision_at_k(*codes, *labels, k=5)
+    assert result.bytes_per_photo == 2
+    assert min(result.encode_microseconds, result.search_microseconds, result.fit_seconds) > 0
+
+
+def test_curves_end_where_the_whole_gallery_is_retrieved(problem):
+    points = module.curves(evaluate(CCAHasher(16, random_state=0), problem), problem)
+    recall, precision = points["precision_recall"]
+    assert recall[-1] == 1
+    assert np.isfinite(precision).all()
+    ks, precision = points["precision_at_k"]
+    assert ks[-1] == len(problem.gallery)
+    assert precision[-1] == pytest.approx(np.mean(
+        [np.mean(problem.y_gallery == y) for y in problem.y_query]
+    ))  # fmt: skip
+
+
+@pytest.mark.parametrize("at_once", [100, 5])
+def test_features_are_ranked_by_distance(problem, monkeypatch, at_once):
+    monkeypatch.setattr(module, "_QUERIES_AT_ONCE", at_once)
+    result = evaluate_features(problem, k=5)
+    averages, precisions = [], []
+    for query, label in zip(problem.queries, problem.y_query, strict=True):
+        distances = np.linalg.norm(problem.gallery - query, axis=1)
+        relevant = problem.y_gallery == label
+        averages.append(average_precision_score(relevant, -distances))
+        precisions.append(relevant[np.argsort(distances)[:5]].mean())
+    assert result.mean_average_precision == pytest.approx(np.mean(averages))
+    assert result.precision == pytest.approx(np.mean(precisions))
+    assert result.bytes_per_photo == 8 * 20
+    assert module.curves(result, problem) == {}
+
+
+def test_features_are_fitted_on_what_is_trained_on(problem):
+    moved = module.with_features(problem, PerView(sketch=StandardScaler(), image=StandardScaler()))
+    train = problem.train.take_view("sketch")[:]
+    np.testing.assert_allclose(
+        moved.queries, (problem.queries - train.mean(axis=0)) / train.std(axis=0)
+    )
+    assert moved.train.take_view("image")[:].std(axis=0) == pytest.approx(1)
+    assert moved.gallery.shape == problem.gallery.shape
+    assert moved.y_query is problem.y_query

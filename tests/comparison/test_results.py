@@ -1,0 +1,29 @@
+import pytest
+
+from sklearn_dsh.comparison._results import Results
+
+
+def test_rows_stay(tmp_path):
+    results = Results(tmp_path / "r.jsonl")
+    results.add({"method": "a", "map": 0.1})
+    results.add({"method": "b", "map": 0.2})
+    again = Results(tmp_path / "r.jsonl")
+    assert again.rows == results.rows
+    assert again.find({"method": "b"}) == [{"method": "b", "map": 0.2}]
+    assert again.find({"method": "b", "bits": 3}) == []
+
+
+def test_a_line_cut_short_is_dropped(tmp_path):
+    path = tmp_path / "r.jsonl"
+    path.write_text('{"method": "a"}\n{"method": "b", "ma')
+    results = Results(path)
+    assert results.rows == [{"method": "a"}]
+    results.add({"method": "c"})
+    assert Results(path).rows == [{"method": "a"}, {"method": "c"}]
+
+
+def test_a_broken_file_is_named(tmp_path):
+    path = tmp_path / "r.jsonl"
+    path.write_text('{"method": \n{"method": "b"}\n')
+    with pytest.raises(ValueError, match=r"r\.jsonl', line 1"):
+        Results(path)
