@@ -5,8 +5,8 @@
 
 FOLDER holds ``sketch/<category>/*`` and ``photo/<category>/*`` (and may have a ``split.csv``), or,
 with ``--dataset``, a research data set as it is given out. In the folder ``--output`` lie the
-results (``results.jsonl``; what is finished is not run again), ``tables.md``, ``curves.png`` and
-``retrieved.png``.
+results (``results.jsonl``; what is finished is not run again), ``tables.md``, ``curves.png`` and,
+with ``--retrieved`` a picture of what DSH finds, ``retrieved.png``.
 
 Methods for feature vectors read HOG features; their settings are chosen by cross-validation on the
 training data, never on the queries. Where a method is defined for pairs and the data have none,
@@ -73,9 +73,8 @@ def main():
     )
     data = LOADERS[options.dataset](options.data, size=options.size)
     options.output.mkdir(parents=True, exist_ok=True)
-    rows = compare(
-        data, plan, options.output / "results.jsonl", name=Path(options.data).name, verbose=True
-    )
+    name = f"{options.dataset} {Path(options.data).resolve().name}, {options.size} px"
+    rows = compare(data, plan, options.output / "results.jsonl", name=name, verbose=True)
     versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
     text = (
         f"sklearn-dsh {sklearn_dsh.__version__}, {versions}, Python {platform.python_version()}; "
@@ -83,7 +82,8 @@ def main():
     )
     print(text)
     (options.output / "tables.md").write_text(text)
-    plot_comparison(rows, n_bits=plan.seeded_bits).savefig(options.output / "curves.png", dpi=100)
+    length = plan.seeded_bits if plan.seeded_bits in plan.bits else plan.bits[0]
+    plot_comparison(rows, n_bits=length).savefig(options.output / "curves.png", dpi=100)
     if options.retrieved:
         problem = make_problem(data, plan.protocols[0])
         result = evaluate(default_methods()["DSH"].make(plan.seeded_bits, 0), problem, k=plan.k)

@@ -14,8 +14,7 @@ To end within an hour, scikit-learn and numpy search up to 204,489 codes, the ap
 to a million, with random and 1 % codes, and 2,500 queries on more than a million codes run once.
 
 Every gallery's results are written to ``--output`` when they are there, and those of a finished one
-are not run again: start with another file after changing the library. Ratios are of one run on one
-machine, whose name stands with each.
+are not run again on the same processor: start with another file after changing the library.
 
 "random" codes are random bits, the hardest case for a search that skips what is far. The others are
 what a hasher gives: 250 random category codes, of which every item flips that share of the bits; at
@@ -24,7 +23,6 @@ what a hasher gives: 250 random category codes, of which every item flips that s
 
 import argparse
 import gc
-import json
 import os
 import platform
 from functools import partial
@@ -41,6 +39,7 @@ from sklearn.neighbors import NearestNeighbors
 
 import sklearn_dsh
 from sklearn_dsh.codes import unpack_bits
+from sklearn_dsh.comparison._results import Results
 from sklearn_dsh.retrieval import HammingRetriever
 
 N_CATEGORIES = 250
@@ -245,8 +244,6 @@ def run_gallery(cell, options, grid):
                         "queries": n, "k": k, "method": name,
                         "microseconds": 1e6 * per_query[name], "build_seconds": build[name],
                         "recall": recall(found[name], exact[: len(found[name])]),
-                        "seed": options.seed, "repeats": options.repeats,
-                        "processor": processor(), "version": sklearn_dsh.__version__,
                     }
                 )  # fmt: skip
     return results
@@ -330,7 +327,7 @@ def main():
         parser.add_argument(f"--{name}", nargs="+", type=type(values[0]), help=f"of {values}")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", type=Path, default=Path("retrieval_speed.json"))
+    parser.add_argument("--output", type=Path, default=Path("retrieval_speed.jsonl"))
     options = parser.parse_args()
     default = QUICK if options.quick else GRID
     grid = {name: getattr(options, name) or values for name, values in default.items()}
@@ -342,19 +339,20 @@ def main():
     print(
         f"seed {options.seed}, medians of {options.repeats} (of one query: {5 * options.repeats})"
     )
-    results = json.loads(options.output.read_text()) if options.output.exists() else []
+    results, shown = Results(options.output), []
     names = ("size", "bits", "codes", "threads")
     for cell in product(*(grid["sizes" if name == "size" else name] for name in names)):
         cell = dict(zip(names, cell, strict=True))
-        same = cell | {"seed": options.seed, "version": sklearn_dsh.__version__}
-        wanted = [same | {"queries": n, "k": k} for n in grid["queries"] for k in grid["k"]]
-        if not all(any(w.items() <= r.items() for r in results) for w in wanted):
-            results = [r for r in results if not cell.items() <= r.items()]
-            results += run_gallery(cell, options, grid)
-            options.output.write_text(json.dumps(results, indent=1))
+        key = cell | {"seed": options.seed, "repeats": options.repeats}
+        key |= {"processor": processor(), "version": sklearn_dsh.__version__}
+        key |= {"all_queries": grid["queries"], "all_k": grid["k"]}
+        if not results.find(key):
+            results.add(key | {"results": run_gallery(cell, options, grid)})
             gc.collect()
-        print_cell([r for r in results if cell.items() <= r.items()])
-    plot(results, options.output.with_suffix(".png"))
+        rows = results.find(key)[0]["results"]
+        print_cell(rows)
+        shown += rows
+    plot(shown, options.output.with_suffix(".png"))
 
 
 if __name__ == "__main__":

@@ -57,7 +57,8 @@ class ShardedHammingRetriever(BaseEstimator):
 
     Notes
     -----
-    Every query comes from here: a gallery of this kind is too large to query itself.
+    Every query comes from here: a gallery of this kind is too large to query itself. Searches may
+    run in many threads at once, but not while the gallery grows or shrinks.
 
     A worker that dies takes its shards along. They are made again on another, and the search goes
     on: that costs time, and changes no answer. For this the scheduler keeps an array that was given
@@ -108,8 +109,8 @@ class ShardedHammingRetriever(BaseEstimator):
             If `X` is not packed codes, or there is no Dask client.
         """
         shards, shapes = self._make_shards(X)
-        self._shards, self._starts, self.n_removed_ = [], np.zeros(1, dtype=np.intp), 0
         self.n_features_in_ = _width(shapes)
+        self._shards, self._starts, self.n_removed_ = [], np.zeros(1, dtype=np.intp), 0
         return self._append(shards, shapes)
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -401,6 +402,11 @@ class _ShardOfFile(HammingRetriever):
         shard._origin = (path, start, stop, settings)
         return shard
 
+    def __copy__(self):  # not through the file: its structure is there already
+        shard = type(self).__new__(type(self))
+        vars(shard).update(vars(self))
+        return shard
+
     def __reduce__(self):
         removed = {"_kept": self._kept, "n_removed_": self.n_removed_}
         return self.make, self._origin, removed
@@ -437,10 +443,7 @@ def _shape(shard):
 
 
 def _nearest_of_shard(shard, queries, k, mask):
-    available = 0
-    if shard is not None:
-        allowed = shard._allowed(mask, shard.n_samples_fit_)
-        available = shard.n_samples_fit_ if allowed is None else allowed.count
+    available = 0 if shard is None else shard._count_available(mask)
     if not available:
         return np.empty((len(queries), 0), np.int32), np.empty((len(queries), 0), np.intp)
     return shard.kneighbors(queries, min(k, int(available)), mask=mask)

@@ -21,6 +21,7 @@ from sklearn_dsh import (
     CVHHasher,
     DeepSketchHasher,
     EdgeTokens,
+    GFHOGFeatures,
     HammingRetriever,
     HOGFeatures,
     ITQHasher,
@@ -29,6 +30,7 @@ from sklearn_dsh import (
     SCMHasher,
     SDHHasher,
     SePHHasher,
+    SHELOFeatures,
 )
 from sklearn_dsh.estimator_checks import check_hasher, hasher_checks_generator
 
@@ -53,7 +55,12 @@ TWO_D_ESTIMATORS = [
     PerView(sketch=StandardScaler(), image=PCA(n_components=2)),
 ]
 # Scikit-learn has no checks for estimators that take images only, beyond being cloneable.
-IMAGE_TRANSFORMERS = [HOGFeatures(), EdgeTokens()]
+IMAGE_TRANSFORMERS = [
+    HOGFeatures(),
+    EdgeTokens(),
+    SHELOFeatures(),
+    GFHOGFeatures(20, image_size=32, random_state=0),
+]
 
 
 def _common_checks():

@@ -18,7 +18,7 @@ import dask.bag as db
 from dask.distributed import Client, LocalCluster
 from sklearn.base import clone
 
-from sklearn_dsh.distributed import ShardedHammingRetriever, _ShardOfFile, transform_dask
+from sklearn_dsh.distributed import ShardedHammingRetriever, _ShardOfFile, _without, transform_dask
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:distributed")
 
@@ -125,6 +125,8 @@ def test_galleries_grow_and_shrink(client, tmp_path, kind):
         assert [row.tolist() for row in retriever.radius_neighbors(QUERIES, 9, mask=mask)[1]] == (
             near
         )
+    retriever.remove(np.array([4], dtype=np.uint64))
+    assert retriever.n_removed_ == 262
     with pytest.raises(ValueError, match="rows 0 to 699: cannot remove row 700"):
         retriever.remove(700)
 
@@ -133,7 +135,7 @@ def test_a_shard_of_a_file_travels_as_its_path(tmp_path):
     codes = make_codes(0, 20_000, 8, 30, 0.05)
     np.save(tmp_path / "codes.npy", codes)
     shard = _ShardOfFile.make(str(tmp_path / "codes.npy"), 5000, 20_000, {"n_jobs": 1})
-    shard.remove([3])
+    shard = _without(shard, [3])
     state = pickle.dumps(shard)
     assert len(state) < 20_000  # the mask has 15,000 bytes, the codes 120,000
     again = pickle.loads(state)

@@ -4,13 +4,13 @@ import numpy as np
 from sklearn.metrics.pairwise import euclidean_distances, rbf_kernel
 from sklearn.utils import gen_batches
 
-from ._linear import LinearHasher
+from ..base import BaseCrossModalHasher
 
 _BATCH = 4096  # rows whose features are held at once where only their product is wanted
 _SAMPLE = 1000  # rows whose distances to the anchors set the bandwidth
 
 
-class AnchorHasher(LinearHasher):
+class AnchorHasher(BaseCrossModalHasher):
     """Base of hashers that are linear in anchor features.
 
     They set `anchors_` (dict of view to what `fit_anchors` gives), `weights_` and `intercepts_`

@@ -7,7 +7,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
 from ._correlation import category_cca, label_cca, pair_cca
-from ._linear import LinearHasher
+from ._linear import LinearHasher, refuse_one_class
 from ._rotation import itq_rotation
 
 
@@ -101,7 +101,7 @@ class CCAHasher(LinearHasher):
         if data.paired:
             means, directions, correlations = pair_cca(data.sketch, data.image, reg=self.reg)
         else:
-            self._refuse_one_class()
+            refuse_one_class(self.classes_)
             labels = [y for y in (data.y_sketch, data.y_image) if y is not None]
             learn = category_cca if len(views) == 2 else label_cca
             means, directions, correlations = learn(*views.values(), *labels, reg=self.reg)

@@ -7,7 +7,7 @@ from scipy.sparse import coo_array
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ._linear import LinearHasher, centre, leading_singular_pair
+from ._linear import LinearHasher, centre, leading_singular_pair, refuse_one_class
 from ._pairs import draw_pairs
 
 # Largest step of the boosting: that of [1]_, which takes it for every bit.
@@ -35,7 +35,8 @@ class CMSSHHasher(LinearHasher):
     opposite.
 
     Pairs of one category are the rows if the views are paired, and drawn at random otherwise. A
-    view alone is paired with itself.
+    view alone is paired with itself, and p and a are kept: what `edges_` and `loss_curve_` tell is
+    then of both sides, not of the codes.
 
     Parameters
     ----------
@@ -100,7 +101,7 @@ class CMSSHHasher(LinearHasher):
         self.random_state = random_state
 
     def _fit_views(self, data):
-        self._refuse_one_class()
+        refuse_one_class(self.classes_)
         random_state = check_random_state(self.random_state)
         x_rows, z_rows, signs = self._draw_pairs(data, random_state)
         views = [np.asarray(getattr(data, view), float) for view in self.views_]

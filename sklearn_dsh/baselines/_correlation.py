@@ -6,6 +6,7 @@ columns, scaled so that w' (C + ridge) w = 1 for the covariance C of their view.
 
 import numpy as np
 from scipy.linalg import LinAlgError, cholesky, qr, solve_triangular, svd
+from scipy.sparse import coo_array
 
 
 def pair_cca(X, Y, *, reg):
@@ -146,8 +147,9 @@ def _view(X, weights, reg):
 
 def class_sums(X, codes, n_classes):
     """Sum of the rows of each category."""
-    one_hot = np.arange(n_classes)[:, None] == codes
-    return one_hot.astype(float) @ X
+    n = len(codes)
+    one_hot = coo_array((np.ones(n), (codes, np.arange(n))), shape=(n_classes, n))
+    return one_hot.tocsr() @ X
 
 
 def svd_of_product(P, Q):

@@ -7,7 +7,8 @@ from scipy.linalg import LinAlgError, block_diag, eigh
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ._linear import LinearHasher, centre, spread_directions
+from ._correlation import class_sums
+from ._linear import LinearHasher, centre, refuse_one_class, spread_directions
 from ._pairs import training_pairs
 
 
@@ -51,7 +52,8 @@ class CVHHasher(LinearHasher):
     weights_ : dict of str to ndarray of shape (n_features, n_bits)
         A and B.
     eigenvalues_ : ndarray of shape (n_directions,)
-        What each direction adds to the objective (W being scaled to mean row sum 1), ascending.
+        What each direction adds to the objective (W being scaled to mean row sum 1, the ridge
+        included), ascending.
     views_, view_shapes_, classes_, n_features_in_, feature_names_in_
         See `BaseCrossModalHasher`.
 
@@ -100,7 +102,7 @@ class CVHHasher(LinearHasher):
         if self.similarity == "categories" and not has_labels:
             raise ValueError("similarity='categories' requires y to be passed.")
         if by_category:
-            self._refuse_one_class()
+            refuse_one_class(self.classes_)
         X, Z, labels = training_pairs(data, self.n_pairs, random_state)
         if len(X) < 2:
             raise ValueError("Found n_samples=1: directions need at least 2 pairs.")
@@ -109,7 +111,7 @@ class CVHHasher(LinearHasher):
         near = np.block([[x_terms, -cross], [-cross.T, z_terms]])
         scatter = block_diag(X.T @ X, Z.T @ Z)
         ridge = np.repeat(
-            [self.reg * (np.trace(A.T @ A) / A.shape[1] or 1.0) for A in (X, Z)],
+            [self.reg * (np.sum(A**2) / A.shape[1] or 1.0) for A in (X, Z)],
             [X.shape[1], Z.shape[1]],
         )
         near[np.diag_indices_from(near)] += ridge
@@ -134,8 +136,7 @@ def _similar_scatter(X, Z, labels):
     counts = np.bincount(labels)
     scale = len(labels) / np.sum(counts.astype(float) ** 2)
     degree = scale * counts[labels][:, None]
-    one_hot = (np.arange(len(counts))[:, None] == labels).astype(float)
-    x_sums, z_sums = one_hot @ X, one_hot @ Z
+    x_sums, z_sums = (class_sums(A, labels, len(counts)) for A in (X, Z))
     return (
         3 * X.T @ (degree * X) - 2 * scale * x_sums.T @ x_sums,
         scale * x_sums.T @ z_sums,

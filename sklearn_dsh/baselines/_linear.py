@@ -13,12 +13,14 @@ class LinearHasher(BaseCrossModalHasher):
     def _project_view(self, X, view):
         return (X - self.means_[view]) @ self.weights_[view]
 
-    def _refuse_one_class(self):
-        if len(self.classes_) < 2:
-            raise ValueError(
-                f"Only one class, {self.classes_.item()!r}, in y: categories can only be told "
-                "apart if there are at least two."
-            )
+
+def refuse_one_class(classes):
+    """ValueError if there is but one."""
+    if len(classes) < 2:
+        raise ValueError(
+            f"Only one class, {classes.item()!r}, in y: categories can only be told apart if there "
+            "are at least two."
+        )
 
 
 def spread_directions(directions, n_bits, random_state):

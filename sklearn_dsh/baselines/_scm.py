@@ -7,7 +7,13 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
 from ._correlation import Whitening, class_sums, svd_of_product
-from ._linear import LinearHasher, centre, leading_singular_pair, spread_directions
+from ._linear import (
+    LinearHasher,
+    centre,
+    leading_singular_pair,
+    refuse_one_class,
+    spread_directions,
+)
 
 
 class SCMHasher(LinearHasher):
@@ -86,7 +92,7 @@ class SCMHasher(LinearHasher):
         self.random_state = random_state
 
     def _fit_views(self, data):
-        self._refuse_one_class()
+        refuse_one_class(self.classes_)
         random_state = check_random_state(self.random_state)
         # A single view stands on both sides.
         sides = [self.views_[0], self.views_[-1]]

@@ -8,7 +8,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
 from ._anchors import AnchorHasher, anchor_features, fit_anchors
-from ._linear import LinearHasher
+from ._correlation import class_sums
+from ._linear import refuse_one_class
 
 _MAX_PASSES = 10  # over the bits, in each step for the codes
 _FEATURE_RIDGE = 0.01  # on the weights of the anchor features, as in the authors' program
@@ -93,7 +94,7 @@ class SDHHasher(AnchorHasher):
     _label_use = "required"
 
     _parameter_constraints = {
-        **LinearHasher._parameter_constraints,
+        **AnchorHasher._parameter_constraints,
         "n_anchors": [Interval(Integral, 1, None, closed="left")],
         "bandwidth": [Interval(Real, 0, None, closed="neither")],
         "ridge": [Interval(Real, 0, None, closed="neither")],
@@ -121,7 +122,7 @@ class SDHHasher(AnchorHasher):
         self.random_state = random_state
 
     def _fit_views(self, data):
-        self._refuse_one_class()
+        refuse_one_class(self.classes_)
         random_state = check_random_state(self.random_state)
         self.anchors_, functions = {}, {}
         for view in self.views_:
@@ -213,9 +214,8 @@ def learn_codes(codes, labels, n_classes, functions, *, ridge, nu, max_iter):
 
 def fit_class_weights(codes, labels, n_classes, ridge):
     """W, shape (n_bits, n_classes): ridge regression of one-hot labels, from sums by class."""
-    one_hot = (labels[:, None] == np.arange(n_classes)).astype(float)
     gram = codes.T @ codes + ridge * np.eye(codes.shape[1])
-    return solve(gram, codes.T @ one_hot, assume_a="pos")
+    return solve(gram, class_sums(codes, labels, n_classes).T, assume_a="pos")
 
 
 def classifier_loss(codes, labels, weights, ridge):

@@ -10,7 +10,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
 from ._anchors import AnchorHasher, anchor_features, fit_anchors
-from ._linear import LinearHasher
+from ._linear import refuse_one_class
 from ._pairs import draw_pairs
 
 _START = 0.01  # standard deviation of the first real codes
@@ -98,7 +98,7 @@ class SePHHasher(AnchorHasher):
     _label_use = "required"
 
     _parameter_constraints = {
-        **LinearHasher._parameter_constraints,
+        **AnchorHasher._parameter_constraints,
         "n_pairs": [Interval(Integral, 2, None, closed="left")],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "n_anchors": [Interval(Integral, 1, None, closed="left")],
@@ -129,7 +129,7 @@ class SePHHasher(AnchorHasher):
         self.random_state = random_state
 
     def _fit_views(self, data):
-        self._refuse_one_class()
+        refuse_one_class(self.classes_)
         random_state = check_random_state(self.random_state)
         rows, labels = pair_rows(data, self.n_pairs, random_state)
         affinities = label_affinities(labels)

@@ -1,5 +1,6 @@
 """Every method on the same problem, by the same measure, one finished cell after the other."""
 
+import json
 from dataclasses import dataclass
 
 from sklearn.model_selection import GridSearchCV
@@ -7,12 +8,10 @@ from tqdm import tqdm
 
 import sklearn_dsh
 
-from ..compose import PerView
 from ..model_selection import SketchKFold, StratifiedViewKFold
-from ..preprocessing import HOGFeatures
 from ._evaluate import curves, evaluate, evaluate_features, with_features
-from ._methods import METHODS
-from ._problem import PROTOCOLS, make_problem
+from ._methods import FEATURES, METHODS
+from ._problem import PROTOCOLS, check_protocol, make_problem
 from ._results import Results
 
 N_SPLITS = 3  # of the training data, to choose settings
@@ -32,6 +31,7 @@ class Plan:
     n_seeds : int
         Of the length `seeded_bits`; one of the others.
     seeded_bits : int
+        The settings of a method are chosen at this length, too.
     k : int
         Depth of the precision.
     """
@@ -64,7 +64,7 @@ def compare(data, plan, path, *, methods=None, name="data", verbose=False):
     """Compare methods, and keep what is finished in a file.
 
     The settings of a method's grid are chosen once a protocol, by cross-validation on the rows to
-    train on, never on the queries; methods that read feature vectors get HOG features.
+    train on, never on the queries.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def compare(data, plan, path, *, methods=None, name="data", verbose=False):
     methods : dict of str to Method, default=None
         None: `default_methods`.
     name : str, default="data"
-        What the file calls the data.
+        What the file calls the data: results of another name count as those of other data.
     verbose : bool, default=False
         Whether to show a progress bar.
 
@@ -89,12 +89,24 @@ def compare(data, plan, path, *, methods=None, name="data", verbose=False):
     Raises
     ------
     ValueError
-        If there is no such method or protocol, or the file is broken.
+        If there is no such method or protocol, several seeds are wanted of no length, or the file
+        is broken.
+    TypeError
+        If the values of a grid cannot be written as JSON.
     """
     methods = METHODS if methods is None else methods
     unknown = sorted(set(plan.methods) - set(methods))
     if unknown:
         raise ValueError(f"There are no methods {unknown}: expected some of {list(methods)}.")
+    for protocol in plan.protocols:
+        check_protocol(protocol)
+    if plan.n_seeds > 1 and plan.seeded_bits not in plan.bits:
+        raise ValueError(
+            f"n_seeds={plan.n_seeds} are of the length seeded_bits={plan.seeded_bits}, which is "
+            f"none of bits={plan.bits}."
+        )
+    for method_name in plan.methods:
+        json.dumps(methods[method_name].grid)  # what is chosen from it is written down
     results = Results(path)
     common = {"data": name, "k": plan.k, "version": sklearn_dsh.__version__}
     problems, rows = _Problems(data), []
@@ -104,8 +116,7 @@ def compare(data, plan, path, *, methods=None, name="data", verbose=False):
         if not results.find(key):
             method = methods[method_name]
             problem = problems.get(protocol, method.reads)
-            tuned = common | {"settings_of": method_name, "protocol": protocol}
-            settings = _choose_settings(results, tuned, method, problem, plan.seeded_bits)
+            settings = _choose_settings(results, key, method, problem, plan.seeded_bits)
             results.add(key | _run(method, problem, n_bits, seed, settings, plan.k))
         rows += results.find(key)
     return rows
@@ -122,15 +133,16 @@ class _Problems:
             self.made = {(protocol, "images"): make_problem(self.data, protocol)}
         images = self.made[protocol, "images"]
         if (protocol, kind) not in self.made:
-            features = PerView(sketch=HOGFeatures(), image=HOGFeatures())
-            self.made[protocol, kind] = with_features(images, features)
+            self.made[protocol, kind] = with_features(images, FEATURES[kind](images))
         return self.made[protocol, kind]
 
 
-def _choose_settings(results, key, method, problem, n_bits):
+def _choose_settings(results, cell, method, problem, n_bits):
     """The best settings of a method's grid, chosen once a protocol."""
     if not method.grid:
         return {}
+    key = {name: cell[name] for name in ("data", "version", "protocol")}
+    key |= {"settings_of": cell["method"], "bits": n_bits}
     if not results.find(key):
         splitter = SketchKFold if problem.protocol == "paper" else StratifiedViewKFold
         folds = splitter(N_SPLITS, shuffle=True, random_state=0)

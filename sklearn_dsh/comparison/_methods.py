@@ -1,7 +1,12 @@
-"""The methods that are compared, by name."""
+"""The methods that are compared, by name, and the features that they read."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+
+import numpy as np
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from ..baselines import (
     CCAHasher,
@@ -14,9 +19,29 @@ from ..baselines import (
     SDHHasher,
     SePHHasher,
 )
+from ..compose import PerView
 from ..deep import DeepSketchHasher
+from ..preprocessing import GFHOGFeatures, HOGFeatures, SHELOFeatures
 
 RIDGES = [0.3, 1.0, 3.0, 10.0]
+
+
+def _same_for_both(transformer):
+    return PerView(sketch=transformer, image=transformer)
+
+
+def _gf_hog(problem):
+    """One vocabulary for both views; square roots, whose distance suits histograms."""
+    words = GFHOGFeatures(random_state=0).fit(problem.train.take_view("image"))
+    return _same_for_both(make_pipeline(FrozenEstimator(words), FunctionTransformer(np.sqrt)))
+
+
+# Name -> function of a problem that gives an unfitted PerView.
+FEATURES = {
+    "HOG": lambda problem: _same_for_both(HOGFeatures()),
+    "S-HELO": lambda problem: _same_for_both(SHELOFeatures()),
+    "GF-HOG": _gf_hog,
+}
 
 
 @dataclass(frozen=True)
@@ -28,7 +53,8 @@ class Method:
     make : callable
         ``make(n_bits, random_state)`` gives an unfitted estimator; None for plain features, which
         are ranked by their Euclidean distance.
-    reads : {"images", "features"}
+    reads : {"images", "HOG", "S-HELO", "GF-HOG"}
+        Images, or the features of that name.
     grid : dict
         Settings that are chosen on the training data by cross-validation.
     draws_pairs : bool
@@ -36,9 +62,14 @@ class Method:
     """
 
     make: Callable | None
-    reads: str = "features"
+    reads: str = "HOG"
     grid: dict = field(default_factory=dict)
     draws_pairs: bool = False
+
+    def __post_init__(self):
+        known = ["images", *FEATURES]
+        if self.reads not in known:
+            raise ValueError(f"reads must be one of {known}, got {self.reads!r}.")
 
 
 def _hasher(kind, **settings):
@@ -57,8 +88,7 @@ METHODS = {
     "CCA-ITQ": Method(_hasher(CCAHasher), grid={"reg": RIDGES}),
     "PCA-ITQ": Method(_hasher(ITQHasher)),
     "LSH": Method(_hasher(RandomProjectionHasher)),
-    "features": Method(None),
-}
+} | {name: Method(None, reads=name) for name in FEATURES}
 
 
 def default_methods():

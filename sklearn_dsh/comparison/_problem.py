@@ -52,6 +52,12 @@ class Problem:
         ]  # fmt: skip
 
 
+def check_protocol(protocol):
+    """ValueError if there is no such protocol."""
+    if protocol not in PROTOCOLS:
+        raise ValueError(f"protocol must be one of {PROTOCOLS}, got {protocol!r}.")
+
+
 def make_problem(data, protocol="paper", *, random_state=0):
     """Split the queries, and for one protocol the gallery, off.
 
@@ -68,19 +74,21 @@ def make_problem(data, protocol="paper", *, random_state=0):
     Returns
     -------
     problem : Problem
-        Queries are the sketches in the part "test" of the data, or else a fifth of the sketches of
-        every category; the unseen photos likewise.
+        Queries are the sketches in the part "test" of the data's split, and those in the part
+        "train" are trained on (all others, if there is no such part). Without a part "test" a fifth
+        of the sketches of every category are queries, and the others are trained on. The unseen
+        photos likewise.
 
     Raises
     ------
     ValueError
-        If there is no such protocol, or a category is too small to be split.
+        If there is no such protocol, or a category has fewer than five sketches (or photos, where
+        these are split) to draw from.
     """
-    if protocol not in PROTOCOLS:
-        raise ValueError(f"protocol must be one of {PROTOCOLS}, got {protocol!r}.")
+    check_protocol(protocol)
     X, y = stack_views(data.sketches, data.images, (data.y_sketch, data.y_image), interleave=False)
     is_sketch = X.is_sketch
-    held_out = np.zeros(len(y), dtype=bool)
+    held_out, trained = np.zeros(len(y), dtype=bool), np.ones(len(y), dtype=bool)
     views = [("sketch", is_sketch, SketchKFold)]
     if protocol == "unseen":
         views.append(("image", ~is_sketch, StratifiedViewKFold))
@@ -88,15 +96,25 @@ def make_problem(data, protocol="paper", *, random_state=0):
         split = data.get(f"split_{view}")
         if split is not None and "test" in split:
             held_out[rows] = split == "test"
+            trained[rows] = split == "train" if "train" in split else split != "test"
         else:
+            labels, counts = np.unique(y[rows], return_counts=True)
+            if counts.min() < _HELD_OUT:
+                fewest = labels[counts.argmin()].item()
+                raise ValueError(
+                    f"The {view} view has {counts.min()} items of {fewest!r}: at least {_HELD_OUT} "
+                    "of each category are needed to hold some out. Give the data a split of their "
+                    "own, or leave the category out."
+                )
             folds = splitter(n_splits=_HELD_OUT, shuffle=True, random_state=random_state)
             _, test = next(folds.split(X, y))
             held_out |= rows & np.isin(np.arange(len(y)), test)
+            trained &= ~held_out
     in_gallery = ~is_sketch & (held_out | (protocol == "paper"))
     return Problem(
         protocol=protocol,
-        train=X[~held_out],
-        y_train=y[~held_out],
+        train=X[trained],
+        y_train=y[trained],
         queries=X[held_out & is_sketch].take_view("sketch")[:],
         y_query=y[held_out & is_sketch],
         gallery=X[in_gallery].take_view("image")[:],

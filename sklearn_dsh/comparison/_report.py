@@ -80,8 +80,8 @@ def markdown_report(rows, *, published=None):
 
 def _table(rows, columns):
     """Methods by figures and lengths; several seeds as mean +- standard deviation."""
-    lengths = sorted({row["bits"] for row in rows if row["bits"] is not None})
-    cells = [["method", *(f"{head}, {m} bits" for head in columns for m in lengths)]]
+    lengths = sorted({row["bits"] for row in rows if row["bits"] is not None}) or [None]
+    cells = [["method", *(h if m is None else f"{h}, {m} bits" for h in columns for m in lengths)]]
     for method in dict.fromkeys(row["method"] for row in rows):
         line = [method]
         for name in columns.values():
@@ -97,7 +97,7 @@ def _table(rows, columns):
 
 
 def _figure(values, name):
-    if not values:
+    if not values or None in values:
         return ""
     digits = 3 if name in ("map", "precision") else 0 if name == "bytes_per_photo" else 1
     text = f"{np.mean(values):.{digits}f}"

@@ -69,14 +69,14 @@ class _TrainedOutputs(nn.Module):
         return outputs
 
 
-def _moving_average(decay):
+def _moving_average(decay, steps_done):
     """Torch's moving average, whose decay grows to ``decay`` while the first weights are near.
 
     With a constant 0.999, a thousand steps leave the random start a third of the average.
     """
 
     def average(averaged, current, n_averaged):
-        n = int(n_averaged)
+        n = steps_done()  # n_averaged is on the device, and asking for it would wait for a GPU
         get_ema_multi_avg_fn(min(decay, (1 + n) / (10 + n)))(averaged, current, n_averaged)
 
     return average
@@ -127,7 +127,7 @@ class NetworkTrainer:
             model.compile()
         self.average = None
         if settings.ema_decay is not None:
-            average = _moving_average(settings.ema_decay)
+            average = _moving_average(settings.ema_decay, lambda: self.step)
             self.average = AveragedModel(network, multi_avg_fn=average, use_buffers=True)
         self.model = processes.wrap(model)
 

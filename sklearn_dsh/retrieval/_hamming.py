@@ -384,7 +384,7 @@ class HammingRetriever(BaseEstimator):
         # In this order: what another thread appends meanwhile lies behind what is read here.
         structure, n_samples = self._structure, self.n_samples_fit_
         kept, gallery = self._kept_rows(n_samples), self._buffer[:n_samples]
-        allowed = self._allowed(mask, n_samples)
+        allowed = _combined(check_mask(mask, n_samples), kept)
         options = {"allowed": allowed, "own_rows": None, "n_jobs": self.n_jobs}
         if X is None:
             own = np.arange(n_samples) if kept is None else np.flatnonzero(kept.mask)
@@ -394,12 +394,11 @@ class HammingRetriever(BaseEstimator):
             queries = self._check_codes(X, reset=False)
         return structure, gallery, queries, options
 
-    def _allowed(self, mask, n_samples):
-        """RowMask of what may be found; None for all."""
-        mask, kept = check_mask(mask, n_samples), self._kept_rows(n_samples)
-        if mask is None:
-            return kept
-        return RowMask(mask if kept is None else mask & kept.mask)
+    def _count_available(self, mask):
+        """How many codes may be found with a mask, or None."""
+        n = self.n_samples_fit_
+        allowed = _combined(check_mask(mask, n), self._kept_rows(n))
+        return n if allowed is None else allowed.count
 
     def _kept_rows(self, n_samples):
         """What was not removed, the same object as long as that stays the same; None for all."""
@@ -442,6 +441,13 @@ class HammingRetriever(BaseEstimator):
         tags.input_tags.categorical = True
         tags.input_tags.positive_only = True
         return tags
+
+
+def _combined(mask, kept):
+    """RowMask of what a mask and what was not removed (a RowMask) let through; None for all."""
+    if mask is None:
+        return kept
+    return RowMask(mask if kept is None else mask & kept.mask)
 
 
 def _check_mode(mode):

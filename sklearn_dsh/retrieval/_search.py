@@ -133,7 +133,7 @@ def check_rows(indices, n):
     wrong = rows[(rows < 0) | (rows >= n)]
     if len(wrong):
         raise ValueError(f"The gallery has rows 0 to {n - 1}: cannot remove row {wrong[0]}.")
-    return rows
+    return rows.astype(np.intp, copy=False)
 
 
 def check_radius(radius):

@@ -26,7 +26,7 @@ def data(monkeypatch):
     return Bunch(sketches=X_sk, images=X_img, y_sketch=y_sk, y_image=y_img)
 
 
-PLAN = Plan(methods=("CCA-ITQ", "LSH", "features"), bits=(8, 16), n_seeds=2, seeded_bits=16, k=5)
+PLAN = Plan(methods=("CCA-ITQ", "LSH", "HOG"), bits=(8, 16), n_seeds=2, seeded_bits=16, k=5)
 
 
 def test_cells():
@@ -38,7 +38,7 @@ def test_cells():
         ("paper", "LSH", 16, 0),
         ("paper", "LSH", 16, 1),
     ]
-    assert list(PLAN.cells(default_methods()))[6] == ("paper", "features", None, 0)
+    assert list(PLAN.cells(default_methods()))[6] == ("paper", "HOG", None, 0)
     assert len(list(PLAN.cells(default_methods()))) == 14
 
 
@@ -110,24 +110,52 @@ def test_report_and_plot(data, tmp_path):
     assert "precision@5, 16 bits" in text
     assert "published MAP, from memory of the paper" in text
     assert "0.783" in text
-    features = next(line for line in text.splitlines() if line.startswith("| features"))
+    features = next(line for line in text.splitlines() if line.startswith("| HOG"))
     assert features.count(f"{rows[6]['map']:.3f}") == 2  # the same at every length
     figure = plot_comparison(rows, n_bits=16)
     assert len(figure.axes) == 6
     labels = [line.get_label() for line in figure.axes[2].get_lines()]
-    assert labels == ["CCA-ITQ", "LSH", "features"]
+    assert labels == ["CCA-ITQ", "LSH", "HOG"]
     figure.savefig(tmp_path / "plot.png")
     json.dumps(rows)
 
 
-def test_hog_features_are_read_from_images(tmp_path):
-    data = make_sketch_photo(n_categories=2, n_sketches=12, n_photos=12, random_state=0)
-    plan = Plan(methods=("LSH", "features"), bits=(8,), protocols=("unseen",))
+def test_features_are_read_from_images(tmp_path):
+    data = make_sketch_photo(n_categories=2, n_sketches=12, n_photos=20, random_state=0)
+    names = ("LSH", "HOG", "S-HELO", "GF-HOG")
+    plan = Plan(methods=names, bits=(8,), protocols=("unseen",))
     rows = compare(data, plan, tmp_path / "r.jsonl")
-    assert rows[0]["bytes_per_photo"] == 1
-    assert rows[1]["bytes_per_photo"] > 1000
+    widths = [1, 4 * 1764, 4 * 1296, 4 * 1000]
+    assert [row["bytes_per_photo"] for row in rows] == widths
 
 
 def test_unknown_methods(data, tmp_path):
+    path = tmp_path / "new" / "r.jsonl"
     with pytest.raises(ValueError, match=r"There are no methods \['DHS'\]: expected some of"):
-        compare(data, Plan(methods=("DHS",)), tmp_path / "r.jsonl")
+        compare(data, Plan(methods=("DHS",)), path)
+    with pytest.raises(ValueError, match="protocol must be one of"):
+        compare(data, Plan(protocols=("paper", "unsen")), path)
+    with pytest.raises(ValueError, match="seeded_bits=64, which is none of bits="):
+        compare(data, Plan(bits=(8,), n_seeds=3), path)
+    grid = {"reg": np.arange(1, 3)}
+    methods = {"mine": Method(lambda m, s: CCAHasher(m, random_state=s), grid=grid)}
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        compare(data, Plan(methods=("mine",)), path, methods=methods)
+    assert not path.exists()
+    with pytest.raises(ValueError, match="reads must be"):
+        Method(None, reads="feature")
+
+
+def test_features_alone(data, tmp_path):
+    rows = compare(data, Plan(methods=("HOG",), protocols=("paper",)), tmp_path / "r.jsonl")
+    text = markdown_report(rows)
+    assert f"{rows[0]['map']:.3f}" in text
+    assert "bits" not in text
+
+
+def test_settings_of_another_length_are_not_taken(data, tmp_path):
+    for n_bits in (4, 16):
+        plan = Plan(methods=("CCA-ITQ",), bits=(n_bits,), protocols=("paper",), seeded_bits=n_bits)
+        compare(data, plan, tmp_path / "r.jsonl")
+    lines = [json.loads(line) for line in (tmp_path / "r.jsonl").read_text().splitlines()]
+    assert [line["bits"] for line in lines if "settings_of" in line] == [4, 16]

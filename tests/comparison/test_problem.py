@@ -58,6 +58,21 @@ def test_the_split_of_the_data_is_followed():
     assert 4 <= len(make_problem(data, "unseen").gallery) <= 5
 
 
+def test_other_parts_of_a_split_are_left_out():
+    split = np.array(["test"] * 4 + ["val"] * 4 + ["train"] * 12)
+    problem = make_problem(make_data(split_sketch=split))
+    assert numbers(problem.queries) == [0, 2, 4, 6]
+    assert numbers(problem.train.take_view("sketch")[:]) == list(range(16, 40, 2))
+    assert problem.sizes() == [12, 21, 4, 21]
+
+
+def test_a_category_too_small_to_be_split():
+    data = make_data()
+    data.y_sketch[:18] = "b"
+    with pytest.raises(ValueError, match="The sketch view has 1 items of 'a': at least 5"):
+        make_problem(data)
+
+
 def test_no_such_protocol():
     with pytest.raises(ValueError, match="protocol must be one of"):
         make_problem(make_data(), "zero-shot")

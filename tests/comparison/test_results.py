@@ -22,6 +22,23 @@ def test_a_line_cut_short_is_dropped(tmp_path):
     assert Results(path).rows == [{"method": "a"}, {"method": "c"}]
 
 
+def test_a_sound_file_is_not_written_when_it_is_read(tmp_path):
+    path = tmp_path / "folder" / "r.jsonl"
+    Results(path).add({"method": "a"})
+    path.chmod(0o444)
+    before = path.stat().st_mtime_ns
+    assert Results(path).rows == [{"method": "a"}]
+    assert path.stat().st_mtime_ns == before
+
+
+def test_a_row_that_is_no_json_is_not_kept(tmp_path):
+    results = Results(tmp_path / "r.jsonl")
+    with pytest.raises(TypeError):
+        results.add({"method": object()})
+    assert results.rows == []
+    assert (tmp_path / "r.jsonl").read_text() == ""
+
+
 def test_a_broken_file_is_named(tmp_path):
     path = tmp_path / "r.jsonl"
     path.write_text('{"method": \n{"method": "b"}\n')
