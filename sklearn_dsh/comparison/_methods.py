@@ -23,7 +23,7 @@ from ..compose import PerView
 from ..deep import DeepSketchHasher
 from ..preprocessing import GFHOGFeatures, HOGFeatures, SHELOFeatures
 
-RIDGES = [0.3, 1.0, 3.0, 10.0]
+RIDGES = [0.03, 0.1, 0.3, 1.0, 3.0, 10.0]
 
 
 def _same_for_both(transformer):
@@ -78,8 +78,8 @@ def _hasher(kind, **settings):
 
 METHODS = {
     "DSH": Method(_hasher(DeepSketchHasher), reads="images"),
-    "SDH": Method(_hasher(SDHHasher), grid={"bandwidth": [0.3, 0.5, 1.0]}),
-    "SePH": Method(_hasher(SePHHasher), grid={"bandwidth": [0.3, 0.5, 1.0]}, draws_pairs=True),
+    "SDH": Method(_hasher(SDHHasher), grid={"bandwidth": [0.3, 0.5, 1.0, 2.0]}),
+    "SePH": Method(_hasher(SePHHasher), grid={"bandwidth": [0.3, 0.5, 1.0, 2.0]}, draws_pairs=True),
     "SCM-Seq": Method(_hasher(SCMHasher), grid={"reg": RIDGES}),
     "SCM-Orth": Method(_hasher(SCMHasher, sequential=False), grid={"reg": RIDGES}),
     "CVH": Method(_hasher(CVHHasher), grid={"reg": RIDGES}, draws_pairs=True),
