@@ -30,6 +30,8 @@ from sklearn_dsh.comparison import (
     plot_comparison,
     plot_retrieved,
 )
+from sklearn_dsh.comparison._problem import PROTOCOLS
+from sklearn_dsh.comparison._report import PUBLISHED
 from sklearn_dsh.datasets import load_sketchy, load_tu_berlin
 
 LOADERS = {
@@ -37,7 +39,6 @@ LOADERS = {
     "sketchy": load_sketchy,
     "tu_berlin": load_tu_berlin,
 }
-PROTOCOLS = ["paper", "unseen"]
 PACKAGES = ("torch", "scikit-learn", "numpy", "scipy")
 
 
@@ -55,9 +56,7 @@ def main():
     parser.add_argument("--seeds", type=int, default=1, help="at --seeded-bits; 1 at the others")
     parser.add_argument("--seeded-bits", type=int, default=64)
     parser.add_argument("-k", type=int, default=50, help="depth of the precision")
-    parser.add_argument(
-        "--published", choices=["sketchy", "tu_berlin"], help="show the published figures, too"
-    )
+    parser.add_argument("--published", choices=PUBLISHED, help="show the published figures, too")
     parser.add_argument("--quick", action="store_true", help="64 bits, one seed")
     parser.add_argument("--retrieved", action="store_true", help="fit DSH once more, for a picture")
     parser.add_argument("--output", type=Path, default=Path("comparison"))

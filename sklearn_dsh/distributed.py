@@ -139,9 +139,10 @@ class ShardedHammingRetriever(BaseEstimator):
         if not hasattr(self, "n_samples_fit_"):
             return self.fit(X)
         shards, shapes = self._make_shards(X)
-        if _width(shapes) != self.n_features_in_:
+        width = _width(shapes)
+        if width != self.n_features_in_:
             raise ValueError(
-                f"X has codes of {_width(shapes)} bytes, but the gallery has codes of "
+                f"X has codes of {width} bytes, but the gallery has codes of "
                 f"{self.n_features_in_} bytes."
             )
         return self._append(shards, shapes)

@@ -16,7 +16,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ._gradient_field import edge_directions, harmonic_field, window_histograms
-from ._images import check_images
+from ._images import ImageInputMixin, check_images
 from ._strokes import read_strokes, soft_bins
 
 _BATCH = 64
@@ -25,7 +25,9 @@ _FIT_IMAGES = 1000
 _FIT_DESCRIPTORS = 200_000
 
 
-class GFHOGFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class GFHOGFeatures(
+    ImageInputMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     """Gradient-field HOG (GF-HOG) of sketches and photos, as a bag of words.
 
     Every image becomes a drawing of one size: a sketch as it is, a photo by its edges
@@ -234,11 +236,3 @@ class GFHOGFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
     @property
     def _n_features_out(self):
         return len(self.words_)
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.input_tags.three_d_array = True
-        tags.input_tags.one_d_array = True
-        tags.input_tags.string = True
-        return tags

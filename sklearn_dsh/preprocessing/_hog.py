@@ -13,12 +13,14 @@ from sklearn.base import (
 )
 from sklearn.utils._param_validation import Interval
 
-from ._images import check_images, grey_batch
+from ._images import ImageInputMixin, check_images, grey_batch
 
 _BATCH = 256
 
 
-class HOGFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class HOGFeatures(
+    ImageInputMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     """Histograms of oriented gradients, the same for sketches and photos.
 
     Every image is turned grey, brought to one size and described by the directions of its
@@ -157,9 +159,5 @@ class HOGFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.input_tags.three_d_array = True
-        tags.input_tags.one_d_array = True
-        tags.input_tags.string = True
         tags.requires_fit = False
         return tags

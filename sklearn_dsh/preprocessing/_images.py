@@ -7,6 +7,18 @@ from ._resize import load_image, resize_images
 SMALLEST_SIDE = 32
 
 
+class ImageInputMixin:
+    """Tags of transformers that take what `check_images` lets through."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        tags.input_tags.one_d_array = True
+        tags.input_tags.string = True
+        return tags
+
+
 def check_images(X, *, accept_grey=True, accept_paths=True):
     """Check that X is a batch of images or of paths, without reading or copying it.
 

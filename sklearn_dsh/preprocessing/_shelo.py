@@ -12,13 +12,15 @@ from sklearn.base import (
 )
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ._images import check_images
+from ._images import ImageInputMixin, check_images
 from ._strokes import read_strokes, soft_bins, stroke_directions
 
 _BATCH = 128
 
 
-class SHELOFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class SHELOFeatures(
+    ImageInputMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     """Soft histograms of edge local orientations (S-HELO) of sketches and photos.
 
     Every image becomes a drawing of one size: a sketch as it is, a photo by its edges
@@ -179,10 +181,6 @@ class SHELOFeatures(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstim
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
-        tags.input_tags.two_d_array = False
-        tags.input_tags.three_d_array = True
-        tags.input_tags.one_d_array = True
-        tags.input_tags.string = True
         tags.requires_fit = False
         return tags
 
