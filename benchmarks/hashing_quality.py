@@ -52,23 +52,37 @@ def on_hog(hasher, size):
     return make_pipeline(PerView(sketch=features, image=features), hasher)
 
 
-def deep(size, **settings):
-    """A function of (n_bits, seed) that gives an unfitted DeepSketchHasher."""
-    return lambda m, s: DeepSketchHasher(m, image_size=size, random_state=s, **settings)
+def deep_methods(size, steps, variants):
+    """Name -> function of (n_bits, seed) that gives an unfitted DeepSketchHasher.
 
-
-def make_methods(size):
-    """Name -> function of (n_bits, seed) that gives an unfitted estimator."""
+    ``variants`` has the settings of each name. ``steps``: of a whole fit, the default if None.
+    """
+    common = {"image_size": size}
+    if steps is not None:
+        common["steps_per_iter"] = -(-steps // DeepSketchHasher().max_iter)
     return {
-        "DSH": deep(size),
+        name: lambda m, s, settings=settings: DeepSketchHasher(
+            m, random_state=s, **common, **settings
+        )
+        for name, settings in variants.items()
+    }
+
+
+def make_methods(size, steps):
+    """Name -> function of (n_bits, seed) that gives an unfitted estimator."""
+    variants = {
+        "DSH": {},
+        "DSH, fixed category codes": {"code_updates": "fixed"},
+        "DSH, literal objective": LITERAL,
+    }
+    linear = {
         "CCA-ITQ (HOG)": lambda m, s: on_hog(CCAHasher(m, random_state=s), size),
         "PCA-ITQ (HOG)": lambda m, s: on_hog(ITQHasher(m, random_state=s), size),
         "random projections (HOG)": lambda m, s: on_hog(
             RandomProjectionHasher(m, random_state=s), size
         ),
-        "DSH, fixed category codes": deep(size, code_updates="fixed"),
-        "DSH, literal objective": deep(size, **LITERAL),
     }
+    return deep_methods(size, steps, variants) | linear
 
 
 def run(estimator, problem):
@@ -104,6 +118,7 @@ def main(make_methods=make_methods, description=__doc__, output="hashing_quality
     parser.add_argument("--data", required=True)
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--bits", type=int, default=64)
+    parser.add_argument("--steps", type=int, help="of a fit of DSH, instead of its default")
     parser.add_argument("--seeds", type=int, default=3, help="of DSH and the baselines")
     parser.add_argument("--variant-seeds", type=int, default=1, help="of the DSH variants")
     parser.add_argument("--protocols", nargs="+", default=list(PROTOCOLS), choices=PROTOCOLS)
@@ -111,7 +126,7 @@ def main(make_methods=make_methods, description=__doc__, output="hashing_quality
     parser.add_argument("--output", type=Path, default=Path(output))
     options = parser.parse_args()
 
-    methods = make_methods(options.size)
+    methods = make_methods(options.size, options.steps)
     unknown = set(options.methods or ()) - set(methods)
     if unknown:
         parser.error(f"unknown methods {sorted(unknown)}; there are {list(methods)}")
@@ -129,6 +144,7 @@ def main(make_methods=make_methods, description=__doc__, output="hashing_quality
                     "seed": seed,
                     "bits": options.bits,
                     "size": options.size,
+                    "steps": options.steps,
                     "data": Path(options.data).name,
                     "version": sklearn_dsh.__version__,
                 }
@@ -136,12 +152,13 @@ def main(make_methods=make_methods, description=__doc__, output="hashing_quality
                     results.add(key | run(methods[name](options.bits, seed), problems[protocol]))
                     print(json.dumps(results.rows[-1]), flush=True)
 
-    wanted = {k: key[k] for k in ("bits", "size", "data", "version")}
+    wanted = {k: key[k] for k in ("bits", "size", "steps", "data", "version")}
     rows = results.find(wanted)
     print(
         f"\nsklearn-dsh {sklearn_dsh.__version__}, torch {torch.__version__}, scikit-learn "
         f"{sklearn.__version__}, numpy {np.__version__}, Python {platform.python_version()}, "
-        f"{torch.get_num_threads()} threads; {options.bits} bits, {options.size} px"
+        f"{torch.get_num_threads()} threads; {options.bits} bits, {options.size} px, "
+        f"{options.steps or 'default number of'} steps"
     )
     for protocol in options.protocols:
         print(f"\n{protocol}: {problems[protocol].description}\n\n{table(rows, protocol)}")
