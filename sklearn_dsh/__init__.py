@@ -11,6 +11,8 @@ _MODULE_OF = {
     "CMFHHasher": "baselines",
     "CMSSHHasher": "baselines",
     "CVHHasher": "baselines",
+    "DCMHHasher": "deep",
+    "DeepMetricHasher": "deep",
     "DeepSketchHasher": "deep",
     "EdgeTokens": "preprocessing",
     "GFHOGFeatures": "preprocessing",

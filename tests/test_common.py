@@ -19,6 +19,8 @@ from sklearn_dsh import (
     CMFHHasher,
     CMSSHHasher,
     CVHHasher,
+    DCMHHasher,
+    DeepMetricHasher,
     DeepSketchHasher,
     EdgeTokens,
     GFHOGFeatures,
@@ -37,6 +39,8 @@ from sklearn_dsh.estimator_checks import check_hasher, hasher_checks_generator
 HASHERS = [
     # As few steps as make every part run; how well it learns is tested elsewhere.
     DeepSketchHasher(max_iter=2, steps_per_iter=3, image_size=32),
+    DCMHHasher(max_iter=2, steps_per_iter=3, image_size=32),
+    DeepMetricHasher(steps_per_iter=3, image_size=32),
     ITQHasher(),
     CCAHasher(),
     CVHHasher(),
@@ -47,7 +51,8 @@ HASHERS = [
     SePHHasher(),
     RandomProjectionHasher(),
 ]
-REQUIRE_LABELS = (DeepSketchHasher, CMSSHHasher, SCMHasher, SDHHasher, SePHHasher)
+DEEP = (DeepSketchHasher, DCMHHasher, DeepMetricHasher)
+REQUIRE_LABELS = (*DEEP, CMSSHHasher, SCMHasher, SDHHasher, SePHHasher)
 TWO_D_ESTIMATORS = [
     *HASHERS,
     HammingRetriever(),
@@ -110,7 +115,7 @@ def test_tags():
     for hasher in HASHERS:
         tags = get_tags(hasher)
         assert tags.target_tags.required is isinstance(hasher, REQUIRE_LABELS)
-        assert tags.input_tags.three_d_array is isinstance(hasher, DeepSketchHasher)
+        assert tags.input_tags.three_d_array is isinstance(hasher, DEEP)
         assert tags.input_tags.two_d_array
         assert not tags.input_tags.sparse
         assert not tags.input_tags.allow_nan

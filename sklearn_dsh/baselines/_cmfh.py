@@ -7,8 +7,8 @@ from scipy.linalg import solve, svd
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._pairs import training_pairs
 from ._linear import LinearHasher, centre
-from ._pairs import training_pairs
 
 
 class CMFHHasher(LinearHasher):

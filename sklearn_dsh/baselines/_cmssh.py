@@ -7,8 +7,8 @@ from scipy.sparse import coo_array
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._pairs import draw_pairs
 from ._linear import LinearHasher, centre, leading_singular_pair, refuse_one_class
-from ._pairs import draw_pairs
 
 # Largest step of the boosting: that of [1]_, which takes it for every bit.
 _MAX_STEP = 1.0

@@ -9,9 +9,9 @@ from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
+from .._pairs import draw_pairs
 from ._anchors import AnchorHasher, anchor_features, fit_anchors
 from ._linear import refuse_one_class
-from ._pairs import draw_pairs
 
 _START = 0.01  # standard deviation of the first real codes
 

@@ -2,7 +2,7 @@
 
 from ._compare import Plan, compare
 from ._displays import RetrievalCurveDisplay, plot_retrieved
-from ._evaluate import Result, evaluate, evaluate_features
+from ._evaluate import Result, evaluate, evaluate_features, evaluate_projections
 from ._methods import Method, default_methods
 from ._problem import Problem, make_problem
 from ._report import markdown_report, plot_comparison
@@ -17,6 +17,7 @@ __all__ = [
     "default_methods",
     "evaluate",
     "evaluate_features",
+    "evaluate_projections",
     "make_problem",
     "markdown_report",
     "plot_comparison",

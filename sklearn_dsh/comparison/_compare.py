@@ -9,7 +9,7 @@ from tqdm import tqdm
 import sklearn_dsh
 
 from ..model_selection import SketchKFold, StratifiedViewKFold
-from ._evaluate import curves, evaluate, evaluate_features, with_features
+from ._evaluate import curves, evaluate, evaluate_features, evaluate_projections, with_features
 from ._methods import FEATURES, METHODS
 from ._problem import PROTOCOLS, check_protocol, make_problem
 from ._results import Results
@@ -156,7 +156,8 @@ def _run(method, problem, n_bits, seed, settings, k):
     if method.make is None:
         result = evaluate_features(problem, k=k)
     else:
-        result = evaluate(method.make(n_bits, seed).set_params(**settings), problem, k=k)
+        measure = evaluate if method.hashes else evaluate_projections
+        result = measure(method.make(n_bits, seed).set_params(**settings), problem, k=k)
     row = {
         "map": result.mean_average_precision,
         "precision": result.precision,

@@ -124,6 +124,31 @@ def evaluate_features(problem, *, k=200):
     )
 
 
+def evaluate_projections(hasher, problem, *, k=200):
+    """Fit a hasher and rank the gallery by the Euclidean distance of what it projects to.
+
+    Parameters
+    ----------
+    hasher : estimator
+        With ``project``, such as :class:`~sklearn_dsh.DeepMetricHasher`; fitted in place.
+    problem : Problem
+    k : int, default=200
+
+    Returns
+    -------
+    result : Result
+        ``query_codes`` and ``gallery_codes`` are the projections.
+    """
+    _, fit_seconds = timed(hasher.fit, problem.train, problem.y_train)
+    gallery = hasher.project(SketchImageArray(None, problem.gallery))
+    queries = SketchImageArray(problem.queries, None)
+    hasher.project(queries[:1])
+    projected, encode_seconds = timed(hasher.project, queries)
+    result = evaluate_features(replace(problem, queries=projected, gallery=gallery), k=k)
+    encode_microseconds = 1e6 * encode_seconds / len(projected)
+    return replace(result, fit_seconds=fit_seconds, encode_microseconds=encode_microseconds)
+
+
 def _nearest(queries, gallery, k):
     """The k nearest, as a search would find them: in order, without ranking the rest."""
     distances = euclidean_distances(queries, gallery)

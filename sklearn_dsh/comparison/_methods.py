@@ -1,7 +1,7 @@
 """The methods that are compared, by name, and the features that they read."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
@@ -20,8 +20,9 @@ from ..baselines import (
     SePHHasher,
 )
 from ..compose import PerView
-from ..deep import DeepSketchHasher
+from ..deep import DCMHHasher, DeepMetricHasher, DeepSketchHasher
 from ..preprocessing import GFHOGFeatures, HOGFeatures, SHELOFeatures
+from ..views import SketchImageArray
 
 RIDGES = [0.03, 0.1, 0.3, 1.0, 3.0, 10.0]
 
@@ -36,11 +37,38 @@ def _gf_hog(problem):
     return _same_for_both(make_pipeline(FrozenEstimator(words), FunctionTransformer(np.sqrt)))
 
 
-# Name -> function of a problem that gives an unfitted PerView.
+class NetworkFeatures:
+    """The last hidden layer of the networks that Deep Sketch Hashing trains, as features.
+
+    Parameters
+    ----------
+    hasher : deep hasher, default=None
+        Unfitted; None: ``DeepSketchHasher(64, random_state=0)``.
+    """
+
+    def __init__(self, hasher=None):
+        self.hasher = DeepSketchHasher(64, random_state=0) if hasher is None else hasher
+
+    def fit_transform(self, X, y):
+        self.hasher.fit(X, y)
+        return self.transform(X)
+
+    def transform(self, X):
+        """The rows of a SketchImageArray as features, in the same order."""
+        features, view_rows = [], np.empty(len(X), dtype=np.intp)
+        for view, rows in (("sketch", X.is_sketch), ("image", ~X.is_sketch)):
+            found = rows.any()
+            features.append(self.hasher.features(X.take_view(view), view) if found else None)
+            view_rows[rows] = np.arange(np.count_nonzero(rows))
+        return SketchImageArray._from_rows(*features, X.is_sketch, view_rows)
+
+
+# Name -> function of a problem that gives what turns it into features, unfitted.
 FEATURES = {
     "HOG": lambda problem: _same_for_both(HOGFeatures()),
     "S-HELO": lambda problem: _same_for_both(SHELOFeatures()),
     "GF-HOG": _gf_hog,
+    "fc": lambda problem: NetworkFeatures(),
 }
 
 
@@ -53,18 +81,23 @@ class Method:
     make : callable
         ``make(n_bits, random_state)`` gives an unfitted estimator; None for plain features, which
         are ranked by their Euclidean distance.
-    reads : {"images", "HOG", "S-HELO", "GF-HOG"}
-        Images, or the features of that name.
+    reads : {"images", "HOG", "S-HELO", "GF-HOG", "fc"}
+        Images, or the features of that name; "fc": the last hidden layer of the networks that Deep
+        Sketch Hashing trains.
     grid : dict
         Settings that are chosen on the training data by cross-validation.
     draws_pairs : bool
         Whether the method is defined for pairs, which are drawn within categories.
+    hashes : bool
+        Whether codes are searched. Otherwise photos are ranked by the Euclidean distance of what
+        ``project`` gives.
     """
 
     make: Callable | None
     reads: str = "HOG"
     grid: dict = field(default_factory=dict)
     draws_pairs: bool = False
+    hashes: bool = True
 
     def __post_init__(self):
         known = ["images", *FEATURES]
@@ -78,6 +111,7 @@ def _hasher(kind, **settings):
 
 METHODS = {
     "DSH": Method(_hasher(DeepSketchHasher), reads="images"),
+    "DCMH": Method(_hasher(DCMHHasher), reads="images", draws_pairs=True),
     "SDH": Method(_hasher(SDHHasher), grid={"bandwidth": [0.3, 0.5, 1.0, 2.0]}),
     "SePH": Method(_hasher(SePHHasher), grid={"bandwidth": [0.3, 0.5, 1.0, 2.0]}, draws_pairs=True),
     "SCM-Seq": Method(_hasher(SCMHasher), grid={"reg": RIDGES}),
@@ -88,11 +122,24 @@ METHODS = {
     "CCA-ITQ": Method(_hasher(CCAHasher), grid={"reg": RIDGES}),
     "PCA-ITQ": Method(_hasher(ITQHasher)),
     "LSH": Method(_hasher(RandomProjectionHasher)),
-} | {name: Method(None, reads=name) for name in FEATURES}
+    "triplet, not hashed": Method(_hasher(DeepMetricHasher), reads="images", hashes=False),
+    "Siamese, not hashed": Method(
+        _hasher(DeepMetricHasher, loss="contrastive"), reads="images", hashes=False
+    ),
+    "HOG, not hashed": Method(None, reads="HOG"),
+    "S-HELO, not hashed": Method(None, reads="S-HELO"),
+    "GF-HOG, not hashed": Method(None, reads="GF-HOG"),
+}
 
 
-def default_methods():
+def default_methods(features="HOG"):
     """The methods of a comparison: DSH, those it is compared with, and plain features.
+
+    Parameters
+    ----------
+    features : {"HOG", "fc"}, default="HOG"
+        What the linear and kernel methods read. "fc", the last hidden layer of networks that were
+        trained on the same data, gives these methods alone, and the features themselves.
 
     Returns
     -------
@@ -105,4 +152,13 @@ def default_methods():
     >>> list(default_methods())[:4]
     ['DSH', 'SDH', 'SePH', 'SCM-Seq']
     """
-    return dict(METHODS)
+    if features == "HOG":
+        return dict(METHODS)
+    if features != "fc":
+        raise ValueError(f"features must be 'HOG' or 'fc', got {features!r}.")
+    methods = {
+        f"{name}, fc": replace(method, reads="fc")
+        for name, method in METHODS.items()
+        if method.reads == "HOG" and method.make is not None
+    }
+    return methods | {"fc, not hashed": Method(None, reads="fc")}

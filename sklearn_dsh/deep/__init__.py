@@ -1,6 +1,11 @@
-"""Deep Sketch Hashing. The only part of the library that imports torch, the GPU search aside."""
+"""Deep Sketch Hashing and the deep methods it is compared with.
+
+The only part of the library that imports torch, the search on a GPU aside.
+"""
 
 from ._caffe_file import load_caffemodel
+from ._dcmh import DCMHHasher
 from ._hasher import DeepSketchHasher
+from ._metric_hasher import DeepMetricHasher
 
-__all__ = ["DeepSketchHasher", "load_caffemodel"]
+__all__ = ["DCMHHasher", "DeepMetricHasher", "DeepSketchHasher", "load_caffemodel"]

@@ -12,14 +12,15 @@ from ._code_updates import (
     sweep,
     update_basis,
 )
+from ._losses import CodeLoss
 from ._objective import objective
-from ._weights import to_tensors
+from ._weights import from_tensors, to_tensors
 
 KEPT_DISTANCE = 0.9  # of the smallest distance at the start, with min_distance="auto"
 
 
 class Alternation:
-    """B_I, B_S and D over the rounds of a fit.
+    """B_I, B_S and D over the rounds of a fit of DeepSketchHasher.
 
     With one view alone, that view stands on both sides of the pairwise term.
 
@@ -31,11 +32,14 @@ class Alternation:
     random_state : numpy.random.RandomState
     init_codes, min_distance, similarity, semantic_weight, quantization_weight
         As in DeepSketchHasher.
-    relaxed : bool
-        Whether real codes are found and thresholded, in place of the discrete updates.
+    code_updates : {"discrete", "relaxed", "fixed"}
+    loss, auxiliary_weight
+        As in DeepSketchHasher.
     category_codes : dict view -> int8 array (n_bits, n_categories), default=None
         Those of an earlier fit, to go on from, in place of new ones.
     """
+
+    mixes, paired = True, False
 
     def __init__(
         self,
@@ -50,10 +54,14 @@ class Alternation:
         similarity="centred",
         semantic_weight=0.01,
         quantization_weight="balanced",
-        relaxed=False,
+        code_updates="discrete",
+        loss="cross_entropy",
+        auxiliary_weight=0.3,
         category_codes=None,
     ):
-        self.views, self.relaxed = tuple(labels), relaxed
+        self.views, self.updates = tuple(labels), code_updates != "fixed"
+        self.relaxed = code_updates == "relaxed"
+        self.loss, self.auxiliary_weight = loss, auxiliary_weight
         only = labels[self.views[0]]
         labels = {view: labels.get(view, only) for view in ("sketch", "image")}
         if category_codes is None:
@@ -98,6 +106,17 @@ class Alternation:
         self.basis = sweep(self.problem, self.codes, outputs, self.majority, relaxed=self.relaxed)
         return objective(self.problem, self.codes, outputs, self.basis)
 
+    def make_loss(self, device):
+        """What the networks are trained with until the next update."""
+        return CodeLoss(
+            self.item_codes(), self.category_codes(), self.loss, self.auxiliary_weight, device
+        )
+
+    def learned(self):
+        """Copies of the majority codes (n_bits, n_categories) of each view, and of D."""
+        majority = {view: self.majority[view].copy() for view in self.views}
+        return {"majority": majority, "basis": self.basis.copy()}
+
     def item_codes(self):
         """Dict view -> int8 array (n_view, n_bits) of -1 and +1."""
         return {view: np.ascontiguousarray(self.codes[view].T) for view in self.views}
@@ -119,7 +138,6 @@ class Alternation:
         return to_tensors(arrays) | {"min_distance": self.problem.min_distance}
 
     def load_state_dict(self, state):
-        self.codes = {view: codes.numpy() for view, codes in state["codes"].items()}
-        self.majority = {view: codes.numpy() for view, codes in state["majority"].items()}
-        self.basis = state["basis"].numpy()
         self.problem.min_distance = state["min_distance"]
+        arrays = from_tensors({name: state[name] for name in ("codes", "majority", "basis")})
+        self.codes, self.majority, self.basis = arrays.values()

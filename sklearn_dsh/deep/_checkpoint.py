@@ -9,8 +9,8 @@ import torch
 
 from ._weights import to_tensors
 
-FILE_NAME = "deep_sketch_hasher.pt"
-FORMAT = "sklearn_dsh checkpoint 1"
+FILE_NAME = "deep_hasher.pt"
+FORMAT = "sklearn_dsh checkpoint 2"
 SAMPLED_ROWS = 256  # of each view, to tell one data set from another
 # What does not decide the result, or may change between two tries.
 IGNORED = ("checkpoint_dir", "verbose", "device", "n_jobs", "cache_size", "cache_dir")
@@ -51,7 +51,7 @@ class Checkpoint:
             ) from error
         if not isinstance(held, dict) or held.get("format") != FORMAT:
             raise ValueError(
-                f"{os.fspath(self.path)!r} is no checkpoint of this version's DeepSketchHasher. "
+                f"{os.fspath(self.path)!r} is no checkpoint of this version. "
                 "Remove it, or give another checkpoint_dir."
             )
         theirs = held["fingerprint"]
@@ -97,7 +97,8 @@ def fingerprint(hasher, views, labels, start):
 
     ``start`` holds the fitted attributes that the fit goes on from, or is None.
     """
-    found = {"start": "none" if start is None else joblib.hash(start["weights_"])}
+    found = {"method": type(hasher).__name__}
+    found |= {"start": "none" if start is None else joblib.hash(start["weights_"])}
     for name, value in hasher.get_params(deep=False).items():
         if name == "random_state" and not isinstance(value, (int, np.integer)):
             continue  # without a seed, the checkpoint is what can be repeated

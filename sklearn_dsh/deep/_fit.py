@@ -1,4 +1,4 @@
-"""All of a fit of DeepSketchHasher: from validated views to the arrays that the estimator keeps."""
+"""All of a fit of a deep hasher: from validated views to the arrays that the estimator keeps."""
 
 import math
 import os
@@ -11,15 +11,14 @@ from sklearn.utils import check_random_state
 from tqdm import tqdm
 
 from ..preprocessing import EdgeTokens
-from ._alternation import Alternation
 from ._batches import byte_array, kind_of
 from ._caffe_weights import caffenet_weights
 from ._checkpoint import Checkpoint, fingerprint
-from ._class_vectors import match_class_vectors
 from ._networks import build_network, describe_network
 from ._processes import Processes, local_device
 from ._reading import ByteFile
 from ._rounds import alternate
+from ._sampling import StepPlanner
 from ._training import NetworkTrainer, standardise
 from ._training_set import (
     MEGABYTE,
@@ -42,14 +41,18 @@ def resolve_tokens(hasher, network_settings):
     return EdgeTokens() if isinstance(hasher.sketch_tokens, str) else hasher.sketch_tokens
 
 
-def fit_networks(hasher, data, *, start=None, one_round=False):
+def fit_networks(hasher, data, make_method, *, start=None, one_round=False):
     """Learn codes and networks.
 
     Parameters
     ----------
-    hasher : DeepSketchHasher
-        Its parameters and ``classes_`` are read; nothing is set.
+    hasher : BaseDeepHasher
+        Its settings and ``classes_`` are read; nothing is set.
     data : ViewData
+    make_method : callable
+        ``make_method(labels, random_state)``, with the labels (n_view,) of each view, gives what
+        decides the losses: see `alternate`. Its ``mixes`` says whether photos may be mixed, its
+        ``paired`` whether row i of both views belongs together.
     start : dict or None
         Fitted attributes of an earlier fit to go on from.
     one_round : bool
@@ -58,7 +61,9 @@ def fit_networks(hasher, data, *, start=None, one_round=False):
     Returns
     -------
     fitted : dict name -> value
-        The fitted attributes that the alternation gives.
+        Fitted attributes.
+    learned : dict
+        What the method learned.
     """
     if hasher.n_iter_no_change is not None and hasher.validation_fraction is None:
         raise ValueError(
@@ -67,8 +72,12 @@ def fit_networks(hasher, data, *, start=None, one_round=False):
         )
     device = local_device(resolve_device(hasher.device))
     processes = Processes(device)
+    if processes.n > 1 and not hasher.several_processes:
+        raise ValueError(
+            f"{type(hasher).__name__} compares the items of a whole batch and is trained by one "
+            f"process, not {processes.n}: start it without torchrun."
+        )
     processes.share(hasher.batch_size)  # refused before any work if it cannot be shared
-    phi = match_class_vectors(hasher.class_vectors, hasher.classes_)
     seed = int(check_random_state(hasher.random_state).randint(2**31 - 1))
     split_seed = seed = processes.broadcast(seed)
     if start is not None:  # further rounds see other batches
@@ -117,20 +126,7 @@ def fit_networks(hasher, data, *, start=None, one_round=False):
         )
         training, held_out = training_set(rows["train"]), training_set(rows["held_out"])
 
-    alternation = Alternation(
-        training.labels,
-        len(hasher.classes_),
-        hasher.n_bits,
-        phi,
-        random_state,
-        init_codes=hasher.init_codes,
-        min_distance=hasher.min_code_distance,
-        similarity=hasher.similarity,
-        semantic_weight=hasher.semantic_weight,
-        quantization_weight=hasher.quantization_weight,
-        relaxed=hasher.code_updates == "relaxed",
-        category_codes=None if start is None else _signs(start["category_codes_"]),
-    )
+    method = make_method(training.labels, random_state)
     steps = _steps_per_round(hasher, kinds, training.labels)
     n_rounds = 1 if one_round else hasher.max_iter
     # Threads that wait for each other cost more than the small products of feature vectors.
@@ -149,19 +145,19 @@ def fit_networks(hasher, data, *, start=None, one_round=False):
             standardise(network, training.sources)
             if c1_weights is not None:
                 from_arrays(network.c1, c1_weights, assign=False)
-        trainer = NetworkTrainer(
-            network,
-            training,
+        planner = StepPlanner(
+            training.labels,
             steps * n_rounds,
-            device,
             random_state,
-            torch.Generator().manual_seed(seed),
             hasher,
-            processes,
+            mixes=hasher.augment and method.mixes,
+            paired=method.paired,
         )
+        generator = torch.Generator().manual_seed(seed)
+        trainer = NetworkTrainer(network, training, planner, device, generator, hasher, processes)
         history, found = alternate(
             trainer,
-            alternation,
+            method,
             hasher,
             n_rounds=n_rounds,
             steps=steps,
@@ -174,27 +170,16 @@ def fit_networks(hasher, data, *, start=None, one_round=False):
     if checkpoint is not None:
         processes.first(checkpoint.remove)
     before = start or {}
-    return {
+    fitted = {
         "network_settings_": network_settings,
         "sketch_tokens_": tokens,
         "loss_curve_": before.get("loss_curve_", []) + history.loss_curve,
         "objective_curve_": before.get("objective_curve_", []) + history.objective_curve,
         "validation_scores_": before.get("validation_scores_", []) + history.validation_scores,
         "n_iter_": before.get("n_iter_", 0) + history.n_rounds,
-        "basis_": found.basis,
-        "category_codes_": {
-            view: (found.majority[view].T > 0).astype(np.uint8) for view in data.views
-        },
         "weights_": found.weights,
     }
-
-
-def _signs(category_codes):
-    """0 and 1 (n_classes, n_bits) -> -1 and +1 (n_bits, n_classes), by view."""
-    return {
-        view: np.ascontiguousarray(2 * codes.T.astype(np.int8) - 1)
-        for view, codes in category_codes.items()
-    }
+    return fitted, found.learned
 
 
 def _check_same_networks(start, network_settings, classes):

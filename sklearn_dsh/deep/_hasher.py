@@ -1,25 +1,21 @@
 """The estimator: Deep Sketch Hashing behind scikit-learn's interface."""
 
-import os
 from numbers import Integral, Real
 
+import numpy as np
 import torch
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils._param_validation import Interval, StrOptions
 
-from ..base import BaseCrossModalHasher
-from ._batches import make_source, make_tokens
+from ._alternation import Alternation
+from ._base import BaseDeepHasher
 from ._caffe_weights import ModelFile, describe_files, to_weights
+from ._class_vectors import match_class_vectors
 from ._fit import fit_networks, resolve_tokens
-from ._networks import build_network, describe_network, image_size
-from ._optimizer import PRECISIONS, SCHEDULES
-from ._paper_networks import DROPOUT
-from ._training import compute_outputs
-from ._weights import cached_network, from_arrays, resolve_encoding_device
+from ._networks import build_network, describe_network
 
 
-class DeepSketchHasher(BaseCrossModalHasher):
+class DeepSketchHasher(BaseDeepHasher):
     """Deep Sketch Hashing: one short binary code for the sketches and photos of a category.
 
     Three convolutional networks - C1 for photos, C2 for sketches and, with the same weights, for
@@ -202,12 +198,10 @@ class DeepSketchHasher(BaseCrossModalHasher):
     1.0
     """
 
-    _view_kinds = ("features", "images", "paths")
-    _label_use = "required"
+    several_processes = True
 
     _parameter_constraints: dict = {
-        **BaseCrossModalHasher._parameter_constraints,
-        "architecture": [StrOptions({"compact", "paper"})],
+        **BaseDeepHasher._parameter_constraints,
         "loss": [StrOptions({"cross_entropy", "regression"})],
         "code_updates": [StrOptions({"discrete", "relaxed", "fixed"})],
         "init_codes": [StrOptions({"separated", "random"})],
@@ -220,38 +214,7 @@ class DeepSketchHasher(BaseCrossModalHasher):
         "semantic_weight": [Interval(Real, 0, None, closed="left")],
         "quantization_weight": [StrOptions({"balanced"}), Interval(Real, 0, None, closed="left")],
         "class_vectors": [None, dict, "array-like"],
-        "sketch_tokens": [StrOptions({"auto"}), None, callable, HasMethods("transform")],
-        "weight_sharing": [StrOptions({"auto", "all", "convolutions", "none"})],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "steps_per_iter": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "batch_size": [Interval(Integral, 2, None, closed="left")],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "schedule": [StrOptions(set(SCHEDULES))],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "max_grad_norm": [None, Interval(Real, 0, None, closed="neither")],
-        "precision": [StrOptions({"auto", *PRECISIONS})],
-        "compile": ["boolean"],
-        "augment": ["boolean"],
-        "class_balanced": ["boolean"],
-        "auxiliary_weight": [Interval(Real, 0, None, closed="left")],
-        "ema_decay": [None, Interval(Real, 0, 1, closed="neither")],
-        "image_size": [StrOptions({"auto"}), Interval(Integral, 32, None, closed="left")],
-        "dropout": [StrOptions(set(DROPOUT))],
-        "pixels": [StrOptions({"auto"}), dict],
-        "c1_weights": [str, os.PathLike, None],
-        "validation_fraction": [
-            None,
-            Interval(Real, 0, 1, closed="neither"),
-            HasMethods(["split", "get_n_splits"]),
-        ],
-        "n_iter_no_change": [None, Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
-        "checkpoint_dir": [str, os.PathLike, None],
-        "cache_size": [Interval(Real, 0, None, closed="left")],
-        "cache_dir": [str, os.PathLike, None],
-        "n_jobs": [None, Integral],
-        "device": [str],
-        "verbose": ["verbose"],
     }
 
     def __init__(
@@ -338,13 +301,34 @@ class DeepSketchHasher(BaseCrossModalHasher):
         self.random_state = random_state
 
     def _fit_views(self, data):
-        goes_on = "weights_" in data.held and (data.more or self.warm_start)
-        fitted = fit_networks(
-            self,
-            data,
-            start=data.held if goes_on else None,
-            one_round=data.more,
+        phi = match_class_vectors(self.class_vectors, self.classes_)
+        start = data.held if "weights_" in data.held and (data.more or self.warm_start) else None
+
+        def make_alternation(labels, random_state):
+            return Alternation(
+                labels,
+                len(self.classes_),
+                self.n_bits,
+                phi,
+                random_state,
+                init_codes=self.init_codes,
+                min_distance=self.min_code_distance,
+                similarity=self.similarity,
+                semantic_weight=self.semantic_weight,
+                quantization_weight=self.quantization_weight,
+                code_updates=self.code_updates,
+                loss=self.loss,
+                auxiliary_weight=self.auxiliary_weight,
+                category_codes=None if start is None else _signs(start["category_codes_"]),
+            )
+
+        fitted, learned = fit_networks(
+            self, data, make_alternation, start=start, one_round=data.more
         )
+        fitted["basis_"] = learned["basis"]
+        fitted["category_codes_"] = {
+            view: (codes.T > 0).astype(np.uint8) for view, codes in learned["majority"].items()
+        }
         for name, value in fitted.items():
             setattr(self, name, value)
 
@@ -433,48 +417,10 @@ class DeepSketchHasher(BaseCrossModalHasher):
         hasher._note_views({view: hasher._image_shape(view) for view in files})
         return hasher
 
-    def build_network(self):
-        """The trained networks as a torch module, in eval mode, on ``device``.
 
-        Returns
-        -------
-        network : torch.nn.Module
-            With ``sketch(x)`` for x of shape (n, 1, size, size) in [0, 1], strokes 1, and
-            ``image(photos, tokens)`` for photos (n, 3, size, size) in [-1, 1] and tokens like
-            sketches; both return (n, n_bits), the values before the sign. Feature vectors are
-            read as they are. The module is a copy: changing it does not change the hasher.
-        """
-        check_is_fitted(self)
-        return self._rebuild_network().to(resolve_encoding_device(self.device))
-
-    def _rebuild_network(self):
-        with torch.device("meta"):  # only names and shapes: no random weights to be replaced
-            network = build_network(self.network_settings_)
-        network = from_arrays(network, self.weights_).to(memory_format=torch.channels_last)
-        return network.eval()
-
-    def _image_size(self, view):
-        return image_size(self, view)
-
-    def _project_view(self, X, view):
-        settings = self.network_settings_
-        device = resolve_encoding_device(self.device)
-        network = cached_network(
-            self, self.weights_, device, lambda: self._rebuild_network().to(device)
-        )
-
-        def tokens(rows, photos):
-            if self.sketch_tokens_ is None:
-                return None
-            return make_tokens(self.sketch_tokens_, photos, settings["sizes"]["sketch"])
-
-        source = make_source(X, view, settings["sizes"][view])
-        return compute_outputs(
-            network,
-            source,
-            view,
-            device,
-            tokens=tokens,
-            pixels=settings["pixels"],
-            n_jobs=self.n_jobs,
-        )
+def _signs(category_codes):
+    """0 and 1 (n_classes, n_bits) -> -1 and +1 (n_bits, n_classes), by view."""
+    return {
+        view: np.ascontiguousarray(2 * codes.T.astype(np.int8) - 1)
+        for view, codes in category_codes.items()
+    }

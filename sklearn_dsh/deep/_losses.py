@@ -1,5 +1,8 @@
 """What the networks' step minimises: the outputs follow the codes."""
 
+from dataclasses import dataclass
+
+import numpy as np
 import torch
 from torch.nn import functional
 
@@ -8,31 +11,40 @@ SHARPNESS = 8.0
 REGRESSION_WEIGHT = 0.3
 
 
-class Targets:
-    """The codes one view's outputs are to follow, with mixup of pairs of rows.
+@dataclass
+class Drawn:
+    """The items of one view whose outputs a step gives.
 
-    Parameters
+    Attributes
     ----------
-    codes : float tensor (n, n_bits) of -1 and +1, the items' own codes
+    rows : int array (n,)
+        Of the training set.
     labels : long tensor (n,)
-    weight, partner : float and long tensor (n,), optional
-        Mixup: row i is ``weight * i + (1 - weight) * partner[i]``.
+    weight : float32 tensor () or None
+        Item i was mixed as ``weight * i + (1 - weight) * partner``; None if none was.
+    partner_rows : int array (n,), or None
+    partner_labels : long tensor (n,), or None
     """
 
-    def __init__(self, codes, labels, weight=None, partner=None):
-        self.codes, self.labels, self.weight, self.other_labels = codes, labels, weight, None
-        if weight is not None:
-            self.codes = weight[:, None] * codes + (1 - weight[:, None]) * codes[partner]
-            self.other_labels = labels[partner]
+    rows: np.ndarray
+    labels: torch.Tensor
+    weight: torch.Tensor | None = None
+    partner_rows: np.ndarray | None = None
+    partner_labels: torch.Tensor | None = None
 
-    def take(self, rows):
-        """The targets of some rows."""
-        taken = Targets(self.codes[rows], self.labels[rows])
-        if self.weight is not None:
-            taken.weight, taken.other_labels = self.weight[rows], self.other_labels[rows]
-        return taken
+    def mix(self, values):
+        """The items' rows of an array (n_view, ...), mixed as they were, as float32 tensor."""
+
+        def take(rows):
+            return torch.from_numpy(values[rows]).to(self.labels.device, torch.float32)
+
+        if self.weight is None:
+            return take(self.rows)
+        return self.weight * take(self.rows) + (1 - self.weight) * take(self.partner_rows)
 
     def cross_entropy(self, logits):
+        """Of the labels, smoothed, and mixed as the items were."""
+
         def loss(labels):
             return functional.cross_entropy(
                 logits, labels, label_smoothing=LABEL_SMOOTHING, reduction="none"
@@ -40,11 +52,56 @@ class Targets:
 
         value = loss(self.labels)
         if self.weight is not None:
-            value = self.weight * value + (1 - self.weight) * loss(self.other_labels)
+            value = self.weight * value + (1 - self.weight) * loss(self.partner_labels)
         return value.mean()
 
 
-def code_loss(outputs, targets, category_codes, kind):
+class CodeLoss:
+    """The outputs of a step follow the codes: what `NetworkTrainer.run` takes.
+
+    Parameters
+    ----------
+    item_codes : dict view -> int8 array (n_view, n_bits)
+    category_codes : dict view -> int8 array (n_categories, n_bits)
+    kind : {"cross_entropy", "regression"}
+    extra : float
+        Weight of the helper losses, of tokens as sketches and of C1 on its own.
+    device : torch.device
+    """
+
+    def __init__(self, item_codes, category_codes, kind, extra, device):
+        self.item_codes, self.kind, self.extra = item_codes, kind, extra
+        self.category_codes = {
+            view: torch.from_numpy(codes).to(device, torch.float32)
+            for view, codes in category_codes.items()
+        }
+
+    def __call__(self, outputs, drawn):
+        """The loss of one step.
+
+        Parameters
+        ----------
+        outputs : dict of float32 tensors (n, n_bits), "helper" (n, n_categories)
+        drawn : dict view -> Drawn
+        """
+        loss = 0.0
+        for name, view, weight in (
+            ("sketch", "sketch", 1.0),
+            ("token", "image", self.extra),
+            ("image", "image", 1.0),
+        ):
+            if name in outputs:
+                codes = drawn[view].mix(self.item_codes[view])
+                value = code_loss(
+                    outputs[name], codes, drawn[view], self.category_codes[view], self.kind
+                )
+                loss = loss + weight * value
+        if "helper" in outputs:
+            loss = loss + self.extra * drawn["image"].cross_entropy(outputs["helper"])
+        return loss
+
+
+def code_loss(outputs, codes, drawn, category_codes, kind):
     """Loss of the outputs (n, n_bits) of one view.
 
     "regression" is the network step of the paper: the squared error to the codes. With
@@ -54,10 +111,13 @@ def code_loss(outputs, targets, category_codes, kind):
 
     Parameters
     ----------
+    codes : float tensor (n, n_bits) of -1 and +1, or mixtures of these
+        The items' own.
+    drawn : Drawn
     category_codes : float tensor (n_categories, n_bits)
     """
-    squared = functional.mse_loss(outputs, targets.codes)
+    squared = functional.mse_loss(outputs, codes)
     if kind == "regression":
         return squared
     logits = SHARPNESS * torch.tanh(outputs) @ category_codes.T / outputs.shape[1]
-    return targets.cross_entropy(logits) + REGRESSION_WEIGHT * squared
+    return drawn.cross_entropy(logits) + REGRESSION_WEIGHT * squared

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 
 from ._training_set import score_outputs
-from ._weights import to_arrays, to_tensors
+from ._weights import from_tensors, to_arrays, to_tensors
 
 
 @dataclass
@@ -34,18 +34,17 @@ class Found:
     Attributes
     ----------
     weights : dict name -> array
-    majority : dict view -> int8 array (n_bits, n_categories)
-    basis : float array (d, n_bits)
+    learned : dict name -> array, or dict of these
+        What the method learned besides.
     """
 
     weights: dict
-    majority: dict
-    basis: np.ndarray
+    learned: dict
 
 
 def alternate(
     trainer,
-    alternation,
+    method,
     settings,
     *,
     n_rounds,
@@ -61,9 +60,13 @@ def alternate(
     Parameters
     ----------
     trainer : NetworkTrainer
-    alternation : Alternation
-    settings : DeepSketchHasher
-        Read for code_updates and n_iter_no_change.
+    method : object
+        What decides the losses, such as `Alternation`: ``update(outputs)`` before the steps of a
+        round, which gives the objective; ``make_loss(device)`` for these steps; ``learned()``,
+        ``state_dict()`` and ``load_state_dict(state)``; ``updates``, whether there is something to
+        update.
+    settings : estimator
+        Read for n_iter_no_change.
     n_rounds, steps : int
         Rounds, and gradient steps of one.
     trained : bool
@@ -85,7 +88,7 @@ def alternate(
     if resumed is not None:
         history = History(**resumed["history"])
         trainer.load_state_dict(resumed["trainer"])
-        alternation.load_state_dict(resumed["alternation"])
+        method.load_state_dict(resumed["method"])
         best = _from_tensors(resumed["best"])
         progress.update(len(history.loss_curve))
 
@@ -93,45 +96,38 @@ def alternate(
     while history.n_rounds < n_rounds and not (
         history.validation_scores and history.rounds_without_gain() >= patience
     ):
-        if settings.code_updates != "fixed":
+        if method.updates:
             outputs = trainer.outputs() if trained or history.n_rounds else None
-            history.objective_curve.append(_update_codes(alternation, outputs, processes))
-        history.loss_curve += trainer.run(
-            steps, alternation.item_codes(), alternation.category_codes(), progress
-        )
+            history.objective_curve.append(_update(method, outputs, processes))
+        history.loss_curve += trainer.run(steps, method.make_loss(trainer.device), progress)
         history.n_rounds += 1
         if held_out is not None:
             score = score_outputs(trainer.outputs(held_out), held_out.labels)
             history.validation_scores.append(score)
             if history.best_round() == history.n_rounds - 1:
-                best = _snapshot(trainer, alternation)
+                best = Found(to_arrays(trainer.result), method.learned())
         if save is not None:
             state = {
                 "history": asdict(history),
                 "trainer": trainer.state_dict(),
-                "alternation": alternation.state_dict(),
+                "method": method.state_dict(),
                 "best": _to_tensors(best),
             }
             processes.first(lambda state=state: save(state))
-    return history, best or _snapshot(trainer, alternation)
+    return history, best or Found(to_arrays(trainer.result), method.learned())
 
 
-def _update_codes(alternation, outputs, processes):
+def _update(method, outputs, processes):
     """One round of code updates by the first process: others may round another way."""
 
     def update():
-        value = float(alternation.update(outputs))
-        return value, alternation.state_dict() if processes.n > 1 else None
+        value = float(method.update(outputs))
+        return value, method.state_dict() if processes.n > 1 else None
 
     value, state = processes.first(update)
     if state is not None:
-        alternation.load_state_dict(state)
+        method.load_state_dict(state)
     return value
-
-
-def _snapshot(trainer, alternation):
-    majority = {view: codes.copy() for view, codes in alternation.majority.items()}
-    return Found(to_arrays(trainer.result), majority, alternation.basis.copy())
 
 
 def _to_tensors(found):
@@ -139,10 +135,4 @@ def _to_tensors(found):
 
 
 def _from_tensors(state):
-    if state is None:
-        return None
-    return Found(
-        {name: value.numpy() for name, value in state["weights"].items()},
-        {view: value.numpy() for view, value in state["majority"].items()},
-        state["basis"].numpy(),
-    )
+    return None if state is None else Found(**from_tensors(state))

@@ -43,16 +43,22 @@ class StepPlanner:
         Over all rounds.
     random_state : numpy.random.RandomState
     settings : object
-        With batch_size, class_balanced and augment, as in DeepSketchHasher.
+        With batch_size and class_balanced, as in DeepSketchHasher.
+    mixes : bool
+        Whether photos are mixed.
+    paired : bool
+        Whether the rows of both views are the same in every step.
     """
 
-    def __init__(self, labels, n_steps, random_state, settings):
-        self.n_steps, self.random_state, self.settings = n_steps, random_state, settings
+    def __init__(self, labels, n_steps, random_state, settings, *, mixes=False, paired=False):
+        self.n_steps, self.random_state = n_steps, random_state
+        self.batch_size = settings.batch_size
+        self.views, self.mixes = tuple(labels), mixes and "image" in labels
         self.samplers = {
             view: BatchSampler(
-                y, settings.batch_size, random_state, balanced=settings.class_balanced
+                labels[view], self.batch_size, random_state, balanced=settings.class_balanced
             )
-            for view, y in labels.items()
+            for view in (self.views[:1] if paired else self.views)
         }
 
     def plan(self, first, n):
@@ -60,12 +66,12 @@ class StepPlanner:
         return [self._draw(number) for number in range(first, first + n)]
 
     def _draw(self, number):
-        step = Step({view: sampler.draw() for view, sampler in self.samplers.items()})
+        rows = {view: sampler.draw() for view, sampler in self.samplers.items()}
+        step = Step({view: rows.get(view, rows[self.views[0]]) for view in self.views})
         late = number >= (1 - WITHOUT_MIXUP) * self.n_steps
-        mixes = self.settings.augment and "image" in self.samplers and not late
-        if mixes and self.random_state.rand() < MIXUP_PROBABILITY:
+        if self.mixes and not late and self.random_state.rand() < MIXUP_PROBABILITY:
             step.weight = float(self.random_state.beta(MIXUP_ALPHA, MIXUP_ALPHA))
-            step.partner = self.random_state.permutation(self.settings.batch_size)
+            step.partner = self.random_state.permutation(self.batch_size)
         return step
 
     def state_dict(self):

@@ -9,12 +9,11 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from . import _augmentation as augmentation
 from ._batches import as_tensor, blocks
-from ._losses import Targets, code_loss
+from ._losses import Drawn
 from ._networks import FeatureTrunk
 from ._optimizer import Optimizer
 from ._pixels import to_network
 from ._reading import read_ahead
-from ._sampling import StepPlanner
 from ._weights import random_states, restore_random_states
 
 # Measured with 3,600 sketches and 1,300 photos: within the steps of a fit, strong deformation,
@@ -89,22 +88,18 @@ class NetworkTrainer:
     ----------
     network : TripleNetwork
     data : TrainingSet
-    n_steps : int
-        Over all rounds.
+    planner : StepPlanner
     device : torch.device
-    random_state : numpy.random.RandomState
     generator : torch.Generator
-    settings : DeepSketchHasher
-        Read for loss, batch_size, augment, class_balanced, auxiliary_weight, ema_decay, compile,
-        n_jobs, and what `Optimizer` reads.
+    settings : estimator
+        Read for batch_size, augment, auxiliary_weight, ema_decay, compile, n_jobs, and what
+        `Optimizer` reads.
     processes : Processes
     """
 
-    def __init__(
-        self, network, data, n_steps, device, random_state, generator, settings, processes
-    ):
+    def __init__(self, network, data, planner, device, generator, settings, processes):
         self.network, self.data, self.device = network, data, device
-        self.random_state, self.generator, self.settings = random_state, generator, settings
+        self.planner, self.generator, self.settings = planner, generator, settings
         self.processes, self.step = processes, 0
         self.own = processes.share(settings.batch_size)
         n_categories = 1 + max(int(y.max()) for y in data.labels.values())
@@ -114,7 +109,6 @@ class NetworkTrainer:
         bridged = bool(
             settings.auxiliary_weight and data.tokens is not None and "sketch" in data.sources
         )
-        self.planner = StepPlanner(data.labels, n_steps, random_state, settings)
         n = settings.batch_size
         drawn = np.concatenate([self.own, n + self.own]) if bridged else self.own
         processes.prepare(
@@ -122,7 +116,7 @@ class NetworkTrainer:
         )
         model = _TrainedOutputs(network, helper, bridged)
         self.helper, parameters = helper, list(model.parameters())
-        self.optimizer = Optimizer(parameters, n_steps, device, settings)
+        self.optimizer = Optimizer(parameters, planner.n_steps, device, settings)
         if settings.compile:
             model.compile()
         self.average = None
@@ -136,22 +130,19 @@ class NetworkTrainer:
         """The network that the training gives: the one trained, or its moving average."""
         return self.network if self.average is None else self.average.module
 
-    def run(self, n_steps, item_codes, category_codes, progress):
-        """``n_steps`` steps towards the codes given.
+    def run(self, n_steps, loss_of, progress):
+        """``n_steps`` steps down a loss.
 
         Parameters
         ----------
-        item_codes : dict view -> int8 array (n_view, n_bits)
-        category_codes : dict view -> int8 array (n_categories, n_bits)
+        loss_of : callable
+            ``loss_of(outputs, drawn)`` gives the loss of a step, as `CodeLoss` does.
         progress : tqdm bar
 
         Returns
         -------
         losses : list of float, one a step
         """
-        category_codes = {
-            view: self._tensor(codes.astype(np.float32)) for view, codes in category_codes.items()
-        }
         steps = self.planner.plan(self.step, n_steps)
         requests = [
             {view: rows[step.needed(view, self.own)] for view, rows in step.rows.items()}
@@ -162,10 +153,10 @@ class NetworkTrainer:
         losses, pending = [], []
         for step, batch in zip(steps, batches, strict=True):
             inputs = self._inputs(step, batch)
-            targets = {view: self._targets(step, view, item_codes[view]) for view in step.rows}
+            drawn = {view: self._drawn(step, view) for view in step.rows}
             with self.optimizer.autocast():
                 outputs = self.model(*inputs)
-            loss = self._total_loss(outputs, targets, category_codes)
+            loss = loss_of({name: values.float() for name, values in outputs.items()}, drawn)
             self.optimizer.step(loss)
             if self.average is not None:
                 self.average.update_parameters(self.network)
@@ -178,9 +169,6 @@ class NetworkTrainer:
                 pending = []
                 progress.set_postfix(loss=f"{losses[-1]:.3f}", refresh=False)
         return losses
-
-    def _tensor(self, array):
-        return torch.from_numpy(array).to(self.device)
 
     def _finite(self, losses):
         for i, loss in enumerate(losses):
@@ -218,30 +206,18 @@ class NetworkTrainer:
                 inputs["token"] = to_network(maps, self.data.pixels)
         return inputs["sketch"], inputs["image"], inputs["token"]
 
-    def _targets(self, step, view, codes):
-        rows = step.rows[view]
-        codes = self._tensor(codes[rows].astype(np.float32))
-        labels = self._tensor(self.data.labels[view][rows]).long()
-        if view == "sketch" or step.partner is None:
-            return Targets(codes, labels).take(self.own)
-        weight = torch.full((len(rows),), step.weight, device=self.device)
-        return Targets(codes, labels, weight, self._tensor(step.partner)).take(self.own)
+    def _drawn(self, step, view):
+        """The items behind this process's outputs of a view."""
 
-    def _total_loss(self, outputs, targets, category_codes):
-        kind, extra = self.settings.loss, self.settings.auxiliary_weight
-        outputs = {name: values.float() for name, values in outputs.items()}
-        loss = 0.0
-        for name, view, weight in (
-            ("sketch", "sketch", 1.0),
-            ("token", "image", extra),
-            ("image", "image", 1.0),
-        ):
-            if name in outputs:
-                value = code_loss(outputs[name], targets[view], category_codes[view], kind)
-                loss = loss + weight * value
-        if "helper" in outputs:
-            loss = loss + extra * targets["image"].cross_entropy(outputs["helper"])
-        return loss
+        def labels(rows):
+            return torch.from_numpy(self.data.labels[view][rows]).to(self.device).long()
+
+        rows = step.rows[view][self.own]
+        if view == "sketch" or step.partner is None:
+            return Drawn(rows, labels(rows))
+        partner_rows = step.rows[view][step.partner[self.own]]
+        weight = torch.tensor(step.weight, device=self.device)
+        return Drawn(rows, labels(rows), weight, partner_rows, labels(partner_rows))
 
     def _augment_sketches(self, sketches, _, draws):
         sketches = augmentation.random_strokes(sketches, draws)
@@ -295,7 +271,7 @@ class NetworkTrainer:
             "optimizer": self.optimizer.state_dict(),
             "step": self.step,
             "planner": self.planner.state_dict(),
-            "random": random_states(self.random_state, self.generator, self.device),
+            "random": random_states(self.planner.random_state, self.generator, self.device),
         }
 
     def load_state_dict(self, state):
@@ -307,7 +283,9 @@ class NetworkTrainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self.step = state["step"]
         self.planner.load_state_dict(state["planner"])
-        restore_random_states(state["random"], self.random_state, self.generator, self.device)
+        restore_random_states(
+            state["random"], self.planner.random_state, self.generator, self.device
+        )
 
 
 def compute_outputs(

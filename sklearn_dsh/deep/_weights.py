@@ -32,6 +32,14 @@ def to_tensors(arrays):
     }
 
 
+def from_tensors(tensors):
+    """What `to_tensors` was given: arrays, which share the tensors' memory."""
+    return {
+        name: from_tensors(value) if isinstance(value, dict) else value.numpy()
+        for name, value in tensors.items()
+    }
+
+
 def resolve_device(device):
     """ "auto" -> CUDA when there is one, else the CPU; anything else is a torch device name."""
     if device == "auto":

@@ -26,7 +26,9 @@ def data(monkeypatch):
     return Bunch(sketches=X_sk, images=X_img, y_sketch=y_sk, y_image=y_img)
 
 
-PLAN = Plan(methods=("CCA-ITQ", "LSH", "HOG"), bits=(8, 16), n_seeds=2, seeded_bits=16, k=5)
+PLAN = Plan(
+    methods=("CCA-ITQ", "LSH", "HOG, not hashed"), bits=(8, 16), n_seeds=2, seeded_bits=16, k=5
+)
 
 
 def test_cells():
@@ -38,7 +40,7 @@ def test_cells():
         ("paper", "LSH", 16, 0),
         ("paper", "LSH", 16, 1),
     ]
-    assert list(PLAN.cells(default_methods()))[6] == ("paper", "HOG", None, 0)
+    assert list(PLAN.cells(default_methods()))[6] == ("paper", "HOG, not hashed", None, 0)
     assert len(list(PLAN.cells(default_methods()))) == 14
 
 
@@ -115,14 +117,14 @@ def test_report_and_plot(data, tmp_path):
     figure = plot_comparison(rows, n_bits=16)
     assert len(figure.axes) == 6
     labels = [line.get_label() for line in figure.axes[2].get_lines()]
-    assert labels == ["CCA-ITQ", "LSH", "HOG"]
+    assert labels == ["CCA-ITQ", "LSH", "HOG, not hashed"]
     figure.savefig(tmp_path / "plot.png")
     json.dumps(rows)
 
 
 def test_features_are_read_from_images(tmp_path):
     data = make_sketch_photo(n_categories=2, n_sketches=12, n_photos=20, random_state=0)
-    names = ("LSH", "HOG", "S-HELO", "GF-HOG")
+    names = ("LSH", "HOG, not hashed", "S-HELO, not hashed", "GF-HOG, not hashed")
     plan = Plan(methods=names, bits=(8,), protocols=("unseen",))
     rows = compare(data, plan, tmp_path / "r.jsonl")
     widths = [1, 4 * 1764, 4 * 1296, 4 * 1000]
@@ -147,7 +149,9 @@ def test_unknown_methods(data, tmp_path):
 
 
 def test_features_alone(data, tmp_path):
-    rows = compare(data, Plan(methods=("HOG",), protocols=("paper",)), tmp_path / "r.jsonl")
+    rows = compare(
+        data, Plan(methods=("HOG, not hashed",), protocols=("paper",)), tmp_path / "r.jsonl"
+    )
     text = markdown_report(rows)
     assert f"{rows[0]['map']:.3f}" in text
     assert "bits" not in text
@@ -159,3 +163,25 @@ def test_settings_of_another_length_are_not_taken(data, tmp_path):
         compare(data, plan, tmp_path / "r.jsonl")
     lines = [json.loads(line) for line in (tmp_path / "r.jsonl").read_text().splitlines()]
     assert [line["bits"] for line in lines if "settings_of" in line] == [4, 16]
+
+
+def test_methods_that_are_not_hashed_are_ranked_by_their_projections(data, tmp_path):
+    made = CCAHasher(8, random_state=0)
+    methods = {
+        "real": Method(lambda n_bits, seed: CCAHasher(n_bits, random_state=seed), hashes=False)
+    }
+    plan = Plan(methods=("real",), bits=(8,), protocols=("paper",), seeded_bits=8, k=5)
+    (row,) = compare(data, plan, tmp_path / "r.jsonl", methods=methods)
+    expected = module.evaluate_projections(made, make_problem(data), k=5)
+    assert row["map"] == expected.mean_average_precision
+    assert row["bytes_per_photo"] == 8 * 8
+
+
+def test_methods_on_learned_features():
+    methods = default_methods("fc")
+    assert {method.reads for method in methods.values()} == {"fc"}
+    assert methods["CCA-ITQ, fc"].grid == default_methods()["CCA-ITQ"].grid
+    assert methods["fc, not hashed"].make is None
+    assert "DSH, fc" not in methods
+    with pytest.raises(ValueError, match="features must be 'HOG' or 'fc', got 'pixels'"):
+        default_methods("pixels")

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from planted_views import two_views
@@ -5,9 +7,10 @@ from sklearn.metrics import average_precision_score
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils import Bunch
 
-from sklearn_dsh import CCAHasher, PerView
+from sklearn_dsh import CCAHasher, DeepSketchHasher, PerView, SketchImageArray
 from sklearn_dsh.comparison import _evaluate as module
-from sklearn_dsh.comparison import evaluate, evaluate_features, make_problem
+from sklearn_dsh.comparison import evaluate, evaluate_features, evaluate_projections, make_problem
+from sklearn_dsh.comparison._methods import NetworkFeatures
 from sklearn_dsh.metrics import mean_average_precision, precision_at_k
 
 
@@ -56,6 +59,35 @@ def test_features_are_ranked_by_distance(problem, monkeypatch, at_once):
     assert result.precision == pytest.approx(np.mean(precisions))
     assert result.bytes_per_photo == 8 * 20
     assert module.curves(result, problem) == {}
+
+
+def test_projections_are_ranked_as_features(problem):
+    hasher = CCAHasher(16, random_state=0)
+    result = evaluate_projections(hasher, problem, k=5)
+    projected = replace(
+        problem,
+        queries=hasher.project(problem.queries),
+        gallery=hasher.project(problem.gallery, view="image"),
+    )
+    expected = evaluate_features(projected, k=5)
+    assert result.mean_average_precision == expected.mean_average_precision
+    assert result.precision == expected.precision
+    assert min(result.fit_seconds, result.encode_microseconds) > 0
+
+
+def test_network_features_keep_the_order_of_the_rows(problem):
+    order = np.random.default_rng(0).permutation(len(problem.train))
+    X, y = problem.train[order], problem.y_train[order]
+    network = NetworkFeatures(DeepSketchHasher(8, steps_per_iter=5, random_state=0))
+    features = network.fit_transform(X, y)
+    np.testing.assert_array_equal(features.is_sketch, X.is_sketch)
+    for view in ("sketch", "image"):
+        expected = network.hasher.features(X.take_view(view), view)
+        np.testing.assert_array_equal(features.take_view(view), expected)
+    only = network.transform(SketchImageArray(problem.queries, None))
+    np.testing.assert_array_equal(
+        only.take_view("sketch"), network.hasher.features(problem.queries)
+    )
 
 
 def test_features_are_fitted_on_what_is_trained_on(problem):

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 from sklearn.exceptions import NotFittedError
 
-from sklearn_dsh import DeepSketchHasher, EdgeTokens, SketchImageArray
+from sklearn_dsh import DeepSketchHasher, EdgeTokens, SketchImageArray, make_sketch_photo
 from sklearn_dsh.codes import unpack_bits
 from sklearn_dsh.deep import _batches, _reading, _weights
 from sklearn_dsh.deep._fit import _steps_per_round
@@ -360,3 +360,19 @@ def test_a_hasher_trained_on_a_gpu_encodes_on_the_cpu():
     on_gpu = hasher.project(IMAGES[1], view="image")
     moved = pickle.loads(pickle.dumps(hasher)).set_params(device="cpu")
     np.testing.assert_allclose(moved.project(IMAGES[1], view="image"), on_gpu, atol=1e-2)
+
+
+@pytest.mark.parametrize("view", ["sketch", "image"])
+def test_features_are_what_the_last_layer_reads(view):
+    data = make_sketch_photo(n_sketches=16, n_photos=16, size=32, random_state=0)
+    hasher = DeepSketchHasher(8, max_iter=1, steps_per_iter=2, image_size=32, random_state=0)
+    hasher.fit(data.sketches, data.images, (data.y_sketch, data.y_image))
+    X = data.sketches if view == "sketch" else data.images
+    features = hasher.features(X, view)
+    name = "sketch_head.fc_p" if view == "sketch" else "image_head.fc_fuse"
+    weight, bias = (hasher.weights_[f"{name}.{part}"] for part in ("weight", "bias"))
+    assert features.shape == (16, 256 if view == "sketch" else 512)
+    assert features.min() == 0
+    np.testing.assert_allclose(
+        features @ weight.T + bias, hasher.project(X, view=view), rtol=1e-4, atol=1e-5
+    )

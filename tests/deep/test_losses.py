@@ -2,16 +2,27 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_dsh.deep._losses import LABEL_SMOOTHING, REGRESSION_WEIGHT, Targets, code_loss
+from sklearn_dsh.deep._losses import (
+    LABEL_SMOOTHING,
+    REGRESSION_WEIGHT,
+    CodeLoss,
+    Drawn,
+    code_loss,
+)
 
 CODES = torch.tensor([[1.0, 1, 1, 1], [1, -1, 1, -1], [-1, -1, 1, 1]])
 
 
+def drawn(labels):
+    """One item a category, whose row is its label."""
+    return Drawn(np.array(labels), torch.tensor(labels))
+
+
 def test_regression_is_the_mean_squared_error_to_the_items_own_codes():
     outputs = torch.tensor([[0.5, 1, -1, 0]])
-    targets = Targets(torch.tensor([[1.0, 1, 1, 1]]), torch.tensor([0]))
     expected = (0.25 + 0 + 4 + 1) / 4
-    assert code_loss(outputs, targets, CODES, "regression").item() == pytest.approx(expected)
+    loss = code_loss(outputs, torch.ones(1, 4), drawn([0]), CODES, "regression")
+    assert loss.item() == pytest.approx(expected)
 
 
 def test_cross_entropy_by_hand():
@@ -22,8 +33,8 @@ def test_cross_entropy_by_hand():
     wanted[1] += 1 - LABEL_SMOOTHING
     expected = -(wanted * log_p).sum()
     expected += REGRESSION_WEIGHT * np.mean((outputs - CODES[1].numpy()) ** 2)
-    targets = Targets(CODES[1:2], torch.tensor([1]))
-    loss = code_loss(torch.tensor(outputs[None]).float(), targets, CODES, "cross_entropy")
+    outputs = torch.tensor(outputs[None]).float()
+    loss = code_loss(outputs, CODES[1:2], drawn([1]), CODES, "cross_entropy")
     assert loss.item() == pytest.approx(expected, rel=1e-5)
 
 
@@ -32,7 +43,8 @@ def test_outputs_at_the_code_beat_any_other_category():
         losses = [
             code_loss(
                 3 * CODES[other][None],
-                Targets(CODES[category][None], torch.tensor([category])),
+                CODES[category][None],
+                drawn([category]),
                 CODES,
                 "cross_entropy",
             ).item()
@@ -42,10 +54,23 @@ def test_outputs_at_the_code_beat_any_other_category():
 
 
 def test_mixup_of_whole_and_none():
-    outputs = torch.randn(2, 4, generator=torch.Generator().manual_seed(0))
-    labels, partner = torch.tensor([0, 2]), torch.tensor([1, 0])
-    plain = code_loss(outputs, Targets(CODES[labels], labels), CODES, "cross_entropy")
-    swapped = code_loss(outputs, Targets(CODES[[2, 0]], labels[partner]), CODES, "cross_entropy")
+    outputs = {"image": torch.randn(2, 4, generator=torch.Generator().manual_seed(0))}
+    codes = {"image": CODES.numpy().astype(np.int8)}  # one item a category
+    loss = CodeLoss(codes, codes, "cross_entropy", 0.0, torch.device("cpu"))
+    plain = loss(outputs, {"image": drawn([0, 2])})
+    swapped = loss(outputs, {"image": drawn([1, 0])})
     for weight, expected in ((1.0, plain), (0.0, swapped)):
-        targets = Targets(CODES[labels], labels, torch.full((2,), weight), partner)
-        torch.testing.assert_close(code_loss(outputs, targets, CODES, "cross_entropy"), expected)
+        mixed = drawn([0, 2])
+        mixed.weight = torch.tensor(weight)
+        mixed.partner_rows, mixed.partner_labels = np.array([1, 0]), torch.tensor([1, 0])
+        torch.testing.assert_close(loss(outputs, {"image": mixed}), expected)
+
+
+def test_half_of_two_items():
+    item = drawn([0])
+    item.weight, item.partner_rows = torch.tensor(0.5), np.array([1])
+    item.partner_labels = torch.tensor([1])
+    np.testing.assert_array_equal(item.mix(CODES.numpy().astype(np.int8)), [[1, 0, 1, 0]])
+    logits = torch.tensor([[1.0, 2.0, 0.0]])
+    each = [drawn([label]).cross_entropy(logits).item() for label in (0, 1)]
+    assert item.cross_entropy(logits).item() == pytest.approx(np.mean(each))

@@ -9,9 +9,10 @@ from sklearn_dsh.deep._sampling import BatchSampler, Step, StepPlanner
 LABELS = {"sketch": np.arange(12) % 3, "image": np.arange(15) % 3}
 
 
-def make_planner(n_steps=20, **changes):
-    settings = {"batch_size": 6, "class_balanced": True, "augment": True} | changes
-    return StepPlanner(LABELS, n_steps, np.random.RandomState(0), SimpleNamespace(**settings))
+def make_planner(n_steps=20, *, balanced=True, mixes=True, paired=False):
+    settings = SimpleNamespace(batch_size=6, class_balanced=balanced)
+    rng = np.random.RandomState(0)
+    return StepPlanner(LABELS, n_steps, rng, settings, mixes=mixes, paired=paired)
 
 
 def test_balanced_batches_draw_categories_equally_and_rows_in_turn():
@@ -41,7 +42,15 @@ def test_mixing_is_for_photos_of_all_but_the_last_steps(monkeypatch):
     assert [step.partner is not None for step in steps] == [True] * 18 + [False] * 2
     assert all(0 <= step.weight <= 1 for step in steps[:18])
     assert all(sorted(step.partner) == list(range(6)) for step in steps[:18])
-    assert all(step.partner is None for step in make_planner(augment=False).plan(0, 20))
+    assert all(step.partner is None for step in make_planner(mixes=False).plan(0, 20))
+
+
+def test_steps_of_pairs_take_the_same_rows_of_both_views():
+    for step in make_planner(mixes=False, paired=True).plan(0, 5):
+        np.testing.assert_array_equal(step.rows["sketch"], step.rows["image"])
+        assert step.rows["image"].max() < 12
+    step = make_planner(mixes=False).plan(0, 1)[0]
+    assert (step.rows["sketch"] != step.rows["image"]).any()
 
 
 def test_a_process_reads_its_part_of_the_batch_and_the_partners_of_its_photos():
@@ -54,11 +63,11 @@ def test_a_process_reads_its_part_of_the_batch_and_the_partners_of_its_photos():
 
 @pytest.mark.parametrize("balanced", [True, False])
 def test_a_restored_planner_goes_on_where_it_was(balanced):
-    planner = make_planner(class_balanced=balanced)
+    planner = make_planner(balanced=balanced)
     planner.plan(0, 7)
     state, numbers = planner.state_dict(), planner.random_state.get_state()
     expected = planner.plan(7, 5)
-    other = make_planner(class_balanced=balanced)
+    other = make_planner(balanced=balanced)
     other.load_state_dict(state)
     other.random_state.set_state(numbers)
     for a, b in zip(other.plan(7, 5), expected, strict=True):

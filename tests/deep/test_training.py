@@ -6,14 +6,15 @@ import torch
 from tqdm import tqdm
 
 from sklearn_dsh.deep._batches import FeatureSource, ImageSource
+from sklearn_dsh.deep._losses import CodeLoss
 from sklearn_dsh.deep._networks import build_network
 from sklearn_dsh.deep._processes import Processes
+from sklearn_dsh.deep._sampling import StepPlanner
 from sklearn_dsh.deep._training import NetworkTrainer, compute_outputs, standardise
 from sklearn_dsh.deep._training_set import TrainingSet
 
 CPU = torch.device("cpu")
 SETTINGS = {
-    "loss": "regression",
     "batch_size": 6,
     "learning_rate": 1e-3,
     "weight_decay": 0.0,
@@ -31,7 +32,7 @@ LABELS = {"sketch": np.arange(12) % 3, "image": np.arange(15) % 3}
 CODES = np.random.RandomState(0).choice(np.array([-1, 1], dtype=np.int8), (3, 8))
 
 
-def make_trainer(*, images=False, n_steps=40, **changes):
+def make_trainer(*, images=False, n_steps=40, mixes=True, **changes):
     rng = np.random.default_rng(0)
     if images:
         sources = {
@@ -53,16 +54,19 @@ def make_trainer(*, images=False, n_steps=40, **changes):
     network = build_network(description)
     standardise(network, sources)
     settings = SimpleNamespace(**(SETTINGS | changes))
+    planner = StepPlanner(LABELS, n_steps, np.random.RandomState(0), settings, mixes=mixes)
     return NetworkTrainer(
-        network, TrainingSet(sources, LABELS, tokens), n_steps, CPU, np.random.RandomState(0),
+        network, TrainingSet(sources, LABELS, tokens), planner, CPU,
         torch.Generator().manual_seed(0), settings, Processes(CPU),
     )  # fmt: skip
 
 
-def run(trainer, n_steps):
+def run(trainer, n_steps, kind="regression"):
     item_codes = {view: CODES[y] for view, y in LABELS.items()}
     category_codes = dict.fromkeys(LABELS, CODES)
-    return trainer.run(n_steps, item_codes, category_codes, tqdm(disable=True))
+    extra = trainer.settings.auxiliary_weight
+    loss = CodeLoss(item_codes, category_codes, kind, extra, CPU)
+    return trainer.run(n_steps, loss, tqdm(disable=True))
 
 
 def test_features_are_standardised():
@@ -82,9 +86,9 @@ def test_constant_features_are_not_divided_by_zero():
 
 @pytest.mark.parametrize("loss", ["regression", "cross_entropy"])
 def test_outputs_approach_the_codes(loss):
-    trainer = make_trainer(loss=loss, augment=False, auxiliary_weight=0.0)
+    trainer = make_trainer(augment=False, mixes=False, auxiliary_weight=0.0)
     before = trainer.outputs()
-    run(trainer, 40)
+    run(trainer, 40, loss)
     for view, outputs in trainer.outputs().items():
         agree = ((outputs > 0) == (CODES[LABELS[view]] > 0)).mean()
         assert agree > 0.9

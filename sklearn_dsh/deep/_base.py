@@ -1,0 +1,169 @@
+"""What deep hashers share: the settings of their training, and encoding with trained networks."""
+
+import os
+from numbers import Integral, Real
+
+import torch
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from ..base import BaseCrossModalHasher
+from ._batches import make_source, make_tokens
+from ._networks import build_network, image_size
+from ._optimizer import PRECISIONS, SCHEDULES
+from ._paper_networks import DROPOUT
+from ._training import compute_outputs
+from ._weights import cached_network, from_arrays, resolve_encoding_device
+
+
+class BaseDeepHasher(BaseCrossModalHasher):
+    """Base class of the hashers whose networks are trained by `fit_networks`.
+
+    What is a class attribute here is a setting that a hasher may offer as a parameter; see
+    :class:`~sklearn_dsh.DeepSketchHasher` for what each means. To write one, define ``__init__``
+    and ``_fit_views``, which calls `fit_networks`.
+    """
+
+    _view_kinds = ("features", "images", "paths")
+    _label_use = "required"
+
+    several_processes = False  # whether processes may share a batch
+    architecture = "compact"
+    sketch_tokens = "auto"
+    weight_sharing = "auto"
+    schedule = "cosine"
+    weight_decay = 0.05
+    max_grad_norm = None
+    precision = "auto"
+    compile = False
+    augment = True
+    class_balanced = True
+    auxiliary_weight = 0.0
+    ema_decay = None
+    image_size = "auto"
+    dropout = "sketchy"
+    pixels = "auto"
+    c1_weights = None
+    validation_fraction = None
+    n_iter_no_change = None
+    checkpoint_dir = None
+    cache_size = 1024
+    cache_dir = None
+    n_jobs = None
+    device = "auto"
+    verbose = 0
+
+    _parameter_constraints: dict = {
+        **BaseCrossModalHasher._parameter_constraints,
+        "architecture": [StrOptions({"compact", "paper"})],
+        "sketch_tokens": [StrOptions({"auto"}), None, callable, HasMethods("transform")],
+        "weight_sharing": [StrOptions({"auto", "all", "convolutions", "none"})],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "steps_per_iter": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "batch_size": [Interval(Integral, 2, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "schedule": [StrOptions(set(SCHEDULES))],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "max_grad_norm": [None, Interval(Real, 0, None, closed="neither")],
+        "precision": [StrOptions({"auto", *PRECISIONS})],
+        "compile": ["boolean"],
+        "augment": ["boolean"],
+        "class_balanced": ["boolean"],
+        "auxiliary_weight": [Interval(Real, 0, None, closed="left")],
+        "ema_decay": [None, Interval(Real, 0, 1, closed="neither")],
+        "image_size": [StrOptions({"auto"}), Interval(Integral, 32, None, closed="left")],
+        "dropout": [StrOptions(set(DROPOUT))],
+        "pixels": [StrOptions({"auto"}), dict],
+        "c1_weights": [str, os.PathLike, None],
+        "validation_fraction": [
+            None,
+            Interval(Real, 0, 1, closed="neither"),
+            HasMethods(["split", "get_n_splits"]),
+        ],
+        "n_iter_no_change": [None, Interval(Integral, 1, None, closed="left")],
+        "checkpoint_dir": [str, os.PathLike, None],
+        "cache_size": [Interval(Real, 0, None, closed="left")],
+        "cache_dir": [str, os.PathLike, None],
+        "n_jobs": [None, Integral],
+        "device": [str],
+        "verbose": ["verbose"],
+    }
+
+    def build_network(self):
+        """The trained networks as a torch module, in eval mode, on ``device``.
+
+        Returns
+        -------
+        network : torch.nn.Module
+            With ``sketch(x)`` for x of shape (n, 1, size, size) in [0, 1], strokes 1, and
+            ``image(photos, tokens)`` for photos (n, 3, size, size) in [-1, 1] and tokens like
+            sketches; both return (n, n_bits), the values before the sign. Feature vectors are
+            read as they are. The module is a copy: changing it does not change the hasher.
+        """
+        check_is_fitted(self)
+        return self._rebuild_network().to(resolve_encoding_device(self.device))
+
+    def _rebuild_network(self):
+        with torch.device("meta"):  # only names and shapes: no random weights to be replaced
+            network = build_network(self.network_settings_)
+        network = from_arrays(network, self.weights_).to(memory_format=torch.channels_last)
+        return network.eval()
+
+    def _image_size(self, view):
+        return image_size(self, view)
+
+    def features(self, X, view=None):
+        """What the last hidden layer of the trained networks gives: learned features.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, ...)
+            Rows of one view.
+        view : {"sketch", "image"}, default=None
+            As in `transform`.
+
+        Returns
+        -------
+        features : ndarray of float32 of shape (n_rows, n_features)
+            Not negative. Of the compact networks 256 for sketches and 512 for photos.
+
+        Raises
+        ------
+        ValueError
+            As in `transform`.
+        """
+        check_is_fitted(self)
+        view = self._default_view() if view is None else view
+        rows = self._check_fitted_rows(X, view)
+        network = self.build_network()
+        if view == "sketch":
+            network.sketch_head.fc_p = torch.nn.Identity()
+        else:
+            network.image_head.fc_fuse = torch.nn.Identity()
+        return self._compute(network, rows, view, resolve_encoding_device(self.device))
+
+    def _project_view(self, X, view):
+        device = resolve_encoding_device(self.device)
+        network = cached_network(
+            self, self.weights_, device, lambda: self._rebuild_network().to(device)
+        )
+        return self._compute(network, X, view, device)
+
+    def _compute(self, network, X, view, device):
+        settings = self.network_settings_
+
+        def tokens(rows, photos):
+            if self.sketch_tokens_ is None:
+                return None
+            return make_tokens(self.sketch_tokens_, photos, settings["sizes"]["sketch"])
+
+        source = make_source(X, view, settings["sizes"][view])
+        return compute_outputs(
+            network,
+            source,
+            view,
+            device,
+            tokens=tokens,
+            pixels=settings["pixels"],
+            n_jobs=self.n_jobs,
+        )

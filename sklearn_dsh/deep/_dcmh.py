@@ -1,0 +1,257 @@
+"""Deep Cross-Modal Hashing (Jiang and Li, CVPR 2017)."""
+
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state, gen_batches
+from sklearn.utils._param_validation import Interval, StrOptions
+from torch.nn import functional
+
+from .._pairs import draw_pairs
+from .._validation import ViewData
+from ..views import RowSubset
+from ._base import BaseDeepHasher
+from ._fit import fit_networks
+
+ROWS_AT_ONCE = 512  # of the objective's comparisons
+
+
+class DCMHHasher(BaseDeepHasher):
+    """Deep cross-modal hashing: codes from the likelihood of pairwise similarities.
+
+    With F and G the outputs of the two networks (bits by items), B the codes of the pairs, and S
+    whose entries say whether two items are of one category, the method minimises [1]_
+
+    ``- sum_ij (S_ij T_ij - log(1 + exp(T_ij))) + gamma (||B - F||^2 + ||B - G||^2) + eta
+    (||F 1||^2 + ||G 1||^2)``, where ``T = F' G / 2``,
+
+    by gradient steps in F and G, and ``B = sign(F + G)`` after each round of them. As in the
+    paper, a step compares the items of a batch with the latest outputs for all items of the other
+    view, which are kept. The networks are those of :class:`~sklearn_dsh.DeepSketchHasher`, with
+    sketch tokens, so that the two differ in what they learn from.
+
+    The method is defined for pairs: where the views are not paired, pairs are drawn within the
+    categories.
+
+    ``fit`` and ``score`` take the forms of every hasher: ``(X_sk, X_img, (y_sk, y_img))``,
+    ``(X_sk, X_img, y)``, or ``(X, y)`` with a :class:`~sklearn_dsh.SketchImageArray` or the rows
+    of one view.
+
+    Parameters
+    ----------
+    n_bits : int, default=64
+        Length of the codes.
+    gamma : float, default=1.0
+        Weight of the quantisation.
+    eta : float, default=1.0
+        Weight of the balance: every bit 1 for half of the items.
+    n_pairs : int or "auto", default="auto"
+        How many pairs to draw where the views are not paired. "auto": as many as the larger view
+        has rows.
+    sketch_tokens : "auto", None, callable or transformer, default="auto"
+        As in DeepSketchHasher.
+    max_iter : int, default=3
+        Rounds: gradient steps, then new codes.
+    steps_per_iter : int or "auto", default="auto"
+        Gradient steps of one round. "auto": as in DeepSketchHasher.
+    batch_size : int, default=32
+        Pairs in one gradient step.
+    learning_rate : float, default=1e-3
+        The largest rate of AdamW, reached after a warm-up.
+    augment : bool, default=True
+        While training, flip and deform images, vary stroke widths and colours, erase parts of
+        photos. Photos are not mixed.
+    image_size : int or "auto", default="auto"
+        Side in pixels at which the networks read images. "auto": 64.
+    checkpoint_dir : str or path-like, default=None
+        As in DeepSketchHasher.
+    n_jobs : int, default=None
+        Processes that decode files ahead of the networks.
+    device : str, default="auto"
+        "auto" takes CUDA when torch sees it, else the CPU; or a torch device name.
+    verbose : int, default=0
+        1 shows a progress bar.
+    random_state : int, RandomState instance or None, default=None
+        An int gives the same codes again on the same machine with the same number of threads.
+
+    Attributes
+    ----------
+    n_iter_ : int
+        Rounds run.
+    loss_curve_ : list of float
+        The loss of every gradient step, divided by the number of comparisons in it.
+    objective_curve_ : list of float
+        The objective after the codes of each round, divided by the number of pairs squared.
+    classes_, n_features_in_, feature_names_in_, view_shapes_, views_
+        See :class:`~sklearn_dsh.base.BaseCrossModalHasher`.
+    weights_, network_settings_, sketch_tokens_
+        See :class:`~sklearn_dsh.DeepSketchHasher`.
+
+    References
+    ----------
+    .. [1] Q.-Y. Jiang, W.-J. Li, "Deep Cross-Modal Hashing", CVPR 2017.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_dsh import DCMHHasher
+    >>> rng = np.random.default_rng(0)
+    >>> y_sk, y_img = np.arange(40) % 2, np.arange(60) % 2
+    >>> X_sk = rng.normal(size=(40, 5)) + 3 * y_sk[:, None]
+    >>> X_img = rng.normal(size=(60, 8)) - 3 * y_img[:, None]
+    >>> hasher = DCMHHasher(n_bits=16, random_state=0).fit(X_sk, X_img, (y_sk, y_img))
+    >>> hasher.transform(X_img, view="image").shape
+    (60, 2)
+    """
+
+    _parameter_constraints: dict = {
+        **{
+            name: BaseDeepHasher._parameter_constraints[name]
+            for name in (
+                "n_bits", "sketch_tokens", "max_iter", "steps_per_iter", "batch_size",
+                "learning_rate", "augment", "image_size", "checkpoint_dir", "n_jobs", "device",
+                "verbose", "random_state",
+            )
+        },
+        "gamma": [Interval(Real, 0, None, closed="left")],
+        "eta": [Interval(Real, 0, None, closed="left")],
+        "n_pairs": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+    }  # fmt: skip
+
+    def __init__(
+        self,
+        n_bits=64,
+        *,
+        gamma=1.0,
+        eta=1.0,
+        n_pairs="auto",
+        sketch_tokens="auto",
+        max_iter=3,
+        steps_per_iter="auto",
+        batch_size=32,
+        learning_rate=1e-3,
+        augment=True,
+        image_size="auto",
+        checkpoint_dir=None,
+        n_jobs=None,
+        device="auto",
+        verbose=0,
+        random_state=None,
+    ):
+        self.n_bits = n_bits
+        self.gamma = gamma
+        self.eta = eta
+        self.n_pairs = n_pairs
+        self.sketch_tokens = sketch_tokens
+        self.max_iter = max_iter
+        self.steps_per_iter = steps_per_iter
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.augment = augment
+        self.image_size = image_size
+        self.checkpoint_dir = checkpoint_dir
+        self.n_jobs = n_jobs
+        self.device = device
+        self.verbose = verbose
+        self.random_state = random_state
+
+    def _fit_views(self, data):
+        pairs = data if data.paired else _draw_pairs(data, self.n_pairs, self.random_state)
+
+        def make_likelihood(labels, random_state):
+            return PairLikelihood(labels, self.n_bits, self.gamma, self.eta, random_state)
+
+        fitted, _ = fit_networks(self, pairs, make_likelihood)
+        for name, value in fitted.items():
+            setattr(self, name, value)
+
+
+def _draw_pairs(data, n_pairs, random_state):
+    """Rows of both views, or of the only one, so that row i of each is of one category."""
+    if len(data.views) == 1:
+        return data
+    rows = draw_pairs(data.y_sketch, data.y_image, n_pairs, check_random_state(random_state))
+    parts = [RowSubset(X, at) for X, at in zip((data.sketch, data.image), rows, strict=True)]
+    labels = [y[at] for y, at in zip((data.y_sketch, data.y_image), rows, strict=True)]
+    return ViewData(*parts, *labels, paired=True)
+
+
+class PairLikelihood:
+    """F, G and B over the rounds of a fit: see `alternate` for what is called when.
+
+    With one view alone, that view stands on both sides.
+
+    Parameters
+    ----------
+    labels : dict view -> int array (n_pairs,), the same for both
+    n_bits : int
+    gamma, eta : float
+    random_state : RandomState
+    """
+
+    mixes, paired, updates = False, True, True
+
+    def __init__(self, labels, n_bits, gamma, eta, random_state):
+        self.labels, self.gamma, self.eta = next(iter(labels.values())), gamma, eta
+        shape = len(self.labels), n_bits
+        self.outputs = {view: random_state.randn(*shape).astype(np.float32) for view in labels}
+        self.codes = None
+
+    def update(self, outputs=None):
+        """B of the networks' outputs (n_pairs, n_bits); the objective, a pair of items."""
+        if outputs is not None:
+            self.outputs = outputs
+        self.codes = np.where(sum(self.outputs.values()) >= 0, 1, -1).astype(np.int8)
+        return self.objective()
+
+    def objective(self):
+        """What is minimised, divided by the number of pairs squared."""
+        f, g = (x.astype(np.float64) for x in self._both_sides())
+        total = sum(
+            self.gamma * np.sum((self.codes - x) ** 2) + self.eta * np.sum(x.sum(axis=0) ** 2)
+            for x in (f, g)
+        )
+        for rows in gen_batches(len(f), ROWS_AT_ONCE):
+            halves = f[rows] @ g.T / 2
+            similar = self.labels[rows, None] == self.labels
+            total += np.logaddexp(0, halves).sum() - halves[similar].sum()
+        return total / len(f) ** 2
+
+    def make_loss(self, device):
+        """What the networks are trained with until the next update."""
+        outputs = [torch.from_numpy(x).to(device, copy=True) for x in self._both_sides()]
+        labels, codes = (torch.from_numpy(x).to(device) for x in (self.labels, self.codes))
+        views = list(self.outputs)
+        sides = [(views[0], outputs[0], outputs[1]), (views[-1], outputs[1], outputs[0])]
+
+        def loss(outputs, drawn):
+            rows = torch.from_numpy(drawn[views[0]].rows).to(device)
+            for view, own, _ in sides:
+                own[rows] = outputs[view].detach()
+            similar = (labels[rows, None] == labels).float()
+            total = 0.0
+            for view, own, other in sides[: len(views)]:
+                x = outputs[view]
+                halves = x @ other.T / 2
+                total = total + (functional.softplus(halves) - similar * halves).sum()
+                total = total + self.gamma * (codes[rows] - x).square().sum()
+                rest = own.sum(dim=0) - x.detach().sum(dim=0)
+                total = total + self.eta * (rest + x.sum(dim=0)).square().sum()
+            return total / similar.numel()
+
+        return loss
+
+    def _both_sides(self):
+        sides = list(self.outputs.values())
+        return sides[0], sides[-1]
+
+    def learned(self):
+        return {}
+
+    def state_dict(self):
+        """Nothing: the next round begins with the networks' outputs."""
+        return {}
+
+    def load_state_dict(self, state):
+        pass
