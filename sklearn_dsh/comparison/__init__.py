@@ -6,6 +6,7 @@ from ._evaluate import Result, evaluate, evaluate_features, evaluate_projections
 from ._methods import Method, default_methods
 from ._problem import Problem, make_problem
 from ._report import markdown_report, plot_comparison
+from ._zero_shot import ZeroShotProblem, make_zero_shot_problem
 
 __all__ = [
     "Method",
@@ -13,12 +14,14 @@ __all__ = [
     "Problem",
     "Result",
     "RetrievalCurveDisplay",
+    "ZeroShotProblem",
     "compare",
     "default_methods",
     "evaluate",
     "evaluate_features",
     "evaluate_projections",
     "make_problem",
+    "make_zero_shot_problem",
     "markdown_report",
     "plot_comparison",
     "plot_retrieved",
