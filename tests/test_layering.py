@@ -30,6 +30,10 @@ STANDS_ON = {
     "estimator_checks": ["base", "views"],
     "comparison": ["baselines", "compose", "datasets", "deep", "preprocessing", "model_selection"],
     "demo": ["comparison"],
+    "gallery": ["retrieval"],
+    "serve": ["comparison", "gallery"],
+    "cli": ["comparison", "gallery", "serve"],
+    "__main__": ["cli"],
 }
 
 # Packages that only one unit may import (at the top of a file or inside a function).

@@ -32,7 +32,7 @@ def load_image(path, size=None, mode="RGB"):
     """
     if mode not in ("L", "RGB"):
         raise ValueError(f"mode={mode!r}: expected 'L' (grey) or 'RGB' (colour).")
-    path = os.fspath(path)
+    path = str(os.fspath(path))  # of numpy, too
     try:
         with Image.open(path) as image:
             if size is not None:

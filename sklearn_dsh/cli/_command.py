@@ -1,0 +1,62 @@
+"""What the commands share: how they end, common options, and where they write."""
+
+import errno
+import json
+import math
+
+import click
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells count
+_DEBUG = "sklearn_dsh.debug"
+TRUST = "A model file can run code when it is loaded: take only models from people you trust."
+
+quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress bar, no notes.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+class Command(click.Command):
+    """A command that ends with a message, not a traceback, where data or model are wrong."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        debug = click.Option(
+            ["--debug"],
+            is_flag=True,
+            expose_value=False,
+            help="Show the traceback of an error.",
+            callback=lambda ctx, param, value: ctx.meta.__setitem__(_DEBUG, value),
+        )
+        self.params.append(debug)
+
+    def invoke(self, ctx):
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("Interrupted.", err=True)
+            ctx.exit(INTERRUPTED)
+        except (ValueError, OSError, ImportError) as error:
+            # A reader of stdout that has gone, such as `head`, is no error: click knows.
+            if ctx.meta.get(_DEBUG) or getattr(error, "errno", None) == errno.EPIPE:
+                raise
+            raise click.ClickException(str(error)) from error
+
+
+def note(text, *, quiet=False):
+    """Tell something that is no result."""
+    if not quiet:
+        click.echo(text, err=True)
+
+
+def print_json(value):
+    """One JSON object on one line; nan, which JSON has not, as null."""
+    finite = {
+        key: None if isinstance(item, float) and not math.isfinite(item) else item
+        for key, item in value.items()
+    }
+    click.echo(json.dumps(finite))
+
+
+def count(n, noun):
+    """A number and what is counted: 1 photo, 1,200 photos, 2 sketches."""
+    plural = noun + ("es" if noun.endswith("ch") else "s")
+    return f"{n:,} {noun if n == 1 else plural}"

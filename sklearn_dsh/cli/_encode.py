@@ -1,0 +1,63 @@
+"""``sklearn-dsh encode``: from image files to a gallery."""
+
+from pathlib import Path
+
+import click
+
+from ._command import TRUST, Command, count, note, quiet_option
+from ._files import encode_files, find_images
+from ._models import hash_file, last_step, load_model
+
+gallery_option = click.option(
+    "--output",
+    "-o",
+    "output",
+    required=True,
+    type=click.Path(),
+    metavar="GALLERY",
+    help="Folder of the gallery; one that is there is replaced.",
+)
+
+
+@click.command(cls=Command, short_help="Encode photos into a gallery.", epilog=TRUST)
+@click.argument("model", type=click.Path())
+@click.argument("paths", nargs=-1, required=True, type=click.Path(allow_dash=True))
+@gallery_option
+@click.option(
+    "--view",
+    type=click.Choice(["image", "sketch"]),
+    default="image",
+    show_default=True,
+    help="What the files are: photos or sketches.",
+)
+@click.option("--labels", is_flag=True, help="Keep the name of a file's folder as its category.")
+@click.option("--skip-bad", is_flag=True, help="Leave out, and tell, what cannot be read.")
+@quiet_option
+def encode(model, paths, output, view, labels, skip_bad, quiet):
+    """Encode image files with MODEL and keep their codes in a gallery.
+
+    PATHS are files; folders, with all images below them; or - for a list on stdin, one a line. The
+    gallery holds the codes and the absolute paths, not the images.
+
+    \b
+    Examples:
+      sklearn-dsh encode model.joblib my_photos -o my_gallery
+      sklearn-dsh encode model.joblib my_folder/photo -o my_gallery --labels
+      find my_photos -name '*.jpg' -size +20k | sklearn-dsh encode model.joblib - -o my_gallery
+    """
+    from ..gallery import Gallery, check_replaceable
+
+    check_replaceable(Path(output))  # known before anything is encoded
+    files = find_images(paths)
+    hasher = load_model(model)
+    codes, bad = encode_files(hasher, files, view, quiet=quiet, skip_bad=skip_bad)
+    read = [path for path in files if path not in bad]
+    categories = [Path(path).parent.name for path in read] if labels else None
+    n_bits = last_step(hasher).n_bits
+    Gallery(codes, n_bits, read, categories, model_id=hash_file(model)).save(output)
+    if bad:  # told with --quiet, too: the gallery is not what was asked for
+        note(f"Left out {count(len(bad), 'file')} that cannot be read:")
+        for reason in bad.values():
+            note(f"  {reason}")
+    noun = "photo" if view == "image" else "sketch"
+    note(f"Wrote {output}: {count(len(read), noun)}, {n_bits} bits each.", quiet=quiet)

@@ -1,0 +1,76 @@
+"""``sklearn-dsh info``: what a model file or a gallery is."""
+
+import os
+from pathlib import Path
+
+import click
+
+import sklearn_dsh
+
+from ._command import TRUST, Command, json_option, print_json
+from ._models import hash_file, last_step, load_model
+
+
+@click.command(cls=Command, short_help="Tell what a model or gallery is.", epilog=TRUST)
+@click.argument("path", type=click.Path())
+@json_option
+def info(path, as_json):
+    """Tell what PATH, a model file or the folder of a gallery, is.
+
+    \b
+    Examples:
+      sklearn-dsh info model.joblib
+      sklearn-dsh info my_gallery --json
+    """
+    facts = _of_gallery(path) if os.path.isdir(path) else _of_model(path)
+    if as_json:
+        print_json(facts)
+        return
+    for name, value in facts.items():
+        if isinstance(value, dict):
+            value = ", ".join(f"{key} {item}" for key, item in value.items())
+        elif isinstance(value, list):
+            value = ", ".join(map(str, value))
+        if value is not None:
+            click.echo(f"{name.replace('_', ' ')}: {value}")
+
+
+def _of_gallery(path):
+    from ..gallery import Gallery, read_header
+
+    gallery, header = Gallery.load(path), read_header(Path(path))
+    return {
+        "kind": "gallery",
+        "n_photos": len(gallery),
+        "n_bits": gallery.n_bits,
+        "categories": None if gallery.labels is None else sorted(set(gallery.labels)),
+        "n_code_bytes": gallery.codes.nbytes,
+        "model_id": gallery.model_id,
+        "written_by": {"sklearn-dsh": header["sklearn_dsh"]},
+    }
+
+
+def _of_model(path):
+    estimator = load_model(path)
+    hasher = last_step(estimator)
+    steps = [type(estimator).__name__]
+    if estimator is not hasher:
+        steps = [type(step).__name__ for _, step in estimator.steps]
+    facts = {
+        "kind": "model",
+        "steps": steps,
+        "n_bits": int(hasher.n_bits),
+        "views": list(hasher.views_),
+        "categories": list(map(str, getattr(hasher, "classes_", []))) or None,
+        "n_bytes": os.path.getsize(path),
+        "model_id": hash_file(path),
+        "trained_on": None,
+        "written_by": None,
+        "read_by": {"sklearn-dsh": sklearn_dsh.__version__},
+    }
+    if hasattr(estimator, "fitted_on_"):
+        fitted_on = dict(estimator.fitted_on_)
+        del fitted_on["item_ids"]
+        facts["written_by"] = fitted_on.pop("versions")
+        facts["trained_on"] = fitted_on
+    return facts

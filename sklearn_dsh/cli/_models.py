@@ -1,0 +1,92 @@
+"""Model files: written whole or not at all, and told apart by what is in them."""
+
+import hashlib
+import os
+import secrets
+from pathlib import Path
+
+
+def check_model_path(path):
+    """ValueError if no model can be written there: known before anything is learned."""
+    path = Path(path)
+    if path.is_dir():
+        raise ValueError(f"{str(path)!r} is a folder: expected the name of a file for the model.")
+    if not path.absolute().parent.is_dir():
+        raise ValueError(f"There is no folder {str(path.parent)!r} to write the model to: make it.")
+    if not os.access(path.absolute().parent, os.W_OK):
+        raise ValueError(f"The folder {str(path.absolute().parent)!r} cannot be written to.")
+
+
+def save_model(hasher, path):
+    """Write a fitted estimator beside the file, then in its place."""
+    import joblib
+
+    path = Path(path).absolute()
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with open(beside, "xb") as file:
+            joblib.dump(hasher, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def load_model(path):
+    """The fitted hasher, or Pipeline that ends in one, of a file; ValueError if there is none."""
+    import joblib
+    from sklearn.exceptions import NotFittedError
+    from sklearn.utils.validation import check_is_fitted
+
+    from ..base import BaseCrossModalHasher
+
+    path = str(path)
+    if not os.path.isfile(path):
+        raise ValueError(f"There is no model file {path!r}: `sklearn-dsh fit` writes one.")
+    try:
+        hasher = joblib.load(path)
+    except Exception as error:  # pickle, zlib and what is unpickled have an exception each
+        raise ValueError(
+            f"{path!r} is cut off, damaged or no model, or needs what is not installed "
+            f"({type(error).__name__}: {error})."
+        ) from error
+    if not isinstance(last_step(hasher), BaseCrossModalHasher):
+        raise ValueError(
+            f"{path!r} holds an object of type {type(hasher).__name__}: expected a hasher, or a "
+            "Pipeline that ends in one."
+        )
+    try:
+        check_is_fitted(hasher)
+    except NotFittedError as error:
+        raise ValueError(f"The {type(hasher).__name__} in {path!r} is not fitted.") from error
+    return hasher
+
+
+def last_step(hasher):
+    """The hasher itself, of a Pipeline too."""
+    from sklearn.pipeline import Pipeline
+
+    return hasher.steps[-1][1] if isinstance(hasher, Pipeline) else hasher
+
+
+def hash_file(path):
+    """What tells a model from others: galleries keep it."""
+    with open(path, "rb") as file:
+        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_same_model(gallery, hasher, model_path, gallery_path):
+    """ValueError if a gallery was not encoded by this model: distances would mean nothing."""
+    n_bits = last_step(hasher).n_bits
+    if gallery.n_bits != n_bits:
+        raise ValueError(
+            f"The model {str(model_path)!r} gives codes of {n_bits} bits and the gallery "
+            f"{str(gallery_path)!r} holds codes of {gallery.n_bits}: encode its photos with this "
+            "model."
+        )
+    if gallery.model_id is not None and gallery.model_id != hash_file(model_path):
+        raise ValueError(
+            f"The gallery {str(gallery_path)!r} was encoded with another model file than "
+            f"{str(model_path)!r}: take that one, or encode the photos again with this one."
+        )

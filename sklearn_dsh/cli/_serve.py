@@ -1,0 +1,44 @@
+"""``sklearn-dsh serve``: a page to draw on."""
+
+import click
+
+from ._command import TRUST, Command, note
+
+
+@click.command(cls=Command, short_help="Serve a page to draw on.", epilog=TRUST)
+@click.argument("model", type=click.Path(), required=False)
+@click.argument("gallery", type=click.Path(), required=False)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    help="Port to listen at; 0 takes a free one.",
+)
+@click.option("--open/--no-open", "open_browser", default=True, help="Show the page at once.")
+def serve(model, gallery, host, port, open_browser):
+    """Serve a page on which drawing finds the photos of GALLERY, until Ctrl+C is pressed.
+
+    Without MODEL and GALLERY, a small example on synthetic drawings.
+
+    \b
+    Examples:
+      sklearn-dsh serve
+      sklearn-dsh serve model.joblib my_gallery --port 8080 --no-open
+    """
+    if model is not None and gallery is None:
+        raise click.UsageError("MODEL was given without GALLERY: give both, or neither.")
+    try:
+        from sklearn_dsh.serve import run
+    except ImportError as error:
+        raise ImportError(
+            f'The page needs packages that are not installed ({error}): pip install "sklearn-dsh'
+            '[demo]"'
+        ) from error
+    if host not in ("127.0.0.1", "localhost", "::1"):
+        note(
+            f"Warning: at {host} everybody who reaches this machine can search the photos and see "
+            "them; there is no password."
+        )
+    run(model, gallery, host=host, port=port, open_browser=open_browser)

@@ -1,0 +1,308 @@
+"""The codes of a collection of photos, kept in a folder beside the names of their files."""
+
+import json
+import os
+import re
+import secrets
+import threading
+from contextlib import contextmanager
+from numbers import Integral
+from pathlib import Path
+
+import numpy as np
+
+import sklearn_dsh
+
+from .codes import check_codes
+
+__all__ = ["Gallery"]
+
+_HEADER = "gallery.json"
+_FORMAT, _VERSION = "sklearn_dsh gallery", 1
+# Every save writes files of new names, and the header, replaced last, says which ones count: so a
+# gallery is the old or the new one at any moment, and what another process maps stays as it is.
+_CODES_NAME = re.compile(r"codes-[0-9a-f]{8}\.npy")
+_ITEMS_NAME = re.compile(r"items-[0-9a-f]{8}\.json")
+_HEADER_PART = re.compile(r"gallery-[0-9a-f]{8}\.part")
+
+
+class Gallery:
+    """Codes of a collection of photos and the files they stand for, kept in a folder.
+
+    Parameters
+    ----------
+    codes : array-like of shape (n_photos, ceil(n_bits / 8)), dtype uint8
+        Packed codes. A C-contiguous uint8 array or memory map is kept without a copy.
+    n_bits : int
+        Length of the codes.
+    paths : sequence of str, of length n_photos
+        The photos' files.
+    labels : sequence of str, of length n_photos, default=None
+        Their categories; None if they are not known.
+    model_id : str, default=None
+        What tells the model that made the codes from others, such as a hash of its file; None if
+        it is not known.
+
+    Attributes
+    ----------
+    codes : ndarray of shape (n_photos, ceil(n_bits / 8)), dtype uint8
+        Memory-mapped after :meth:`load`.
+    n_bits, paths, labels, model_id
+        As above; paths and labels as lists of str.
+
+    Raises
+    ------
+    ValueError
+        If the codes are not packed codes of `n_bits`, or there is not one path, and one label, for
+        each.
+
+    See Also
+    --------
+    HammingRetriever : The search alone, by row numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn_dsh.gallery import Gallery
+    >>> codes = np.array([[0b11110000], [0b11111111]], dtype=np.uint8)
+    >>> gallery = Gallery(codes, 8, ["boat.jpg", "cup.jpg"])
+    >>> distances, indices = gallery.search([[0b01111111]], n_neighbors=1)
+    >>> [gallery.paths[i] for i in indices[0]], distances[0].tolist()
+    (['cup.jpg'], [1])
+    """
+
+    def __init__(self, codes, n_bits, paths, labels=None, *, model_id=None):
+        if not isinstance(n_bits, Integral) or isinstance(n_bits, bool) or n_bits < 1:
+            raise ValueError(f"n_bits={n_bits!r}: expected a whole number, at least 1.")
+        self.n_bits = int(n_bits)
+        self.codes = check_codes(codes)
+        n_bytes = -(-self.n_bits // 8)
+        if self.codes.shape[1] != n_bytes:
+            raise ValueError(
+                f"The codes have {self.codes.shape[1]} bytes each, but n_bits={self.n_bits} makes "
+                f"{n_bytes}: give the n_bits of the hasher that made them."
+            )
+        self.paths = _texts(paths, "paths", len(self.codes))
+        self.labels = None if labels is None else _texts(labels, "labels", len(self.codes))
+        self.model_id = model_id
+        self._retriever, self._lock = None, threading.Lock()
+
+    def __len__(self):
+        return len(self.codes)
+
+    def __repr__(self):
+        return f"Gallery(n_photos={len(self)}, n_bits={self.n_bits})"
+
+    @property
+    def retriever(self):
+        """The fitted `HammingRetriever` of the codes; made at first use, by one thread."""
+        with self._lock:
+            if self._retriever is None:
+                from .retrieval import HammingRetriever  # numba, only where something is searched
+
+                self._retriever = HammingRetriever().fit(self.codes)
+            return self._retriever
+
+    def search(self, query_codes, n_neighbors=10):
+        """Find the nearest photos of every query.
+
+        Parameters
+        ----------
+        query_codes : array-like of shape (n_queries, ceil(n_bits / 8)), dtype uint8
+            Codes of sketches, or of photos, by the hasher that made the gallery's.
+        n_neighbors : int, default=10
+            Photos for each; all of a smaller gallery.
+
+        Returns
+        -------
+        distances : ndarray of shape (n_queries, n_neighbors), dtype int32
+        indices : ndarray of shape (n_queries, n_neighbors), dtype intp
+            Rows of the gallery, ascending by (distance, index).
+
+        Raises
+        ------
+        ValueError
+            If the queries are not codes of the gallery's width, or `n_neighbors` is less than 1.
+        """
+        query_codes = check_codes(query_codes, n_bytes=self.codes.shape[1], name="query_codes")
+        return self.retriever.kneighbors(query_codes, min(n_neighbors, len(self)))
+
+    @classmethod
+    def load(cls, folder, *, mmap_mode="r"):
+        """Open a gallery that was saved.
+
+        Parameters
+        ----------
+        folder : str or path-like
+        mmap_mode : {"r", None}, default="r"
+            "r" leaves the codes on disk, None reads them; such a gallery may be searched by a
+            faster structure, see :class:`~sklearn_dsh.HammingRetriever`.
+
+        Returns
+        -------
+        gallery : Gallery
+
+        Raises
+        ------
+        ValueError
+            If the folder is not there, holds something else, is of a newer format, or a file of it
+            is missing, cut off or damaged; it is named.
+        """
+        if mmap_mode not in ("r", None):
+            raise ValueError(f"mmap_mode={mmap_mode!r}: expected 'r' or None.")
+        folder = Path(folder)
+        header = read_header(folder)
+        codes_file, items_file = folder / header["codes"], folder / header["items"]
+        try:
+            codes = np.load(codes_file, mmap_mode=mmap_mode, allow_pickle=False)
+        except (OSError, ValueError, EOFError) as error:
+            raise _damaged(codes_file, error) from error
+        try:
+            items = json.loads(items_file.read_text(encoding="utf-8"))
+            paths, labels = items["paths"], items["labels"]
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise _damaged(items_file, error) from error
+        if len(codes) != header["count"]:
+            raise _damaged(codes_file, f"it has {len(codes)} codes of {header['count']}")
+        try:
+            return cls(codes, header["n_bits"], paths, labels, model_id=header["model_id"])
+        except (TypeError, ValueError) as error:
+            raise _damaged(folder, error) from error
+
+    def save(self, folder):
+        """Write the gallery, or replace the one that is there.
+
+        An interruption, at any moment, leaves the old gallery or the new one, both whole. Only one
+        process may save to a folder at a time.
+
+        Parameters
+        ----------
+        folder : str or path-like
+            Made, with those above it, if it is not there.
+
+        Raises
+        ------
+        ValueError
+            If the folder holds anything but a gallery.
+        """
+        folder = Path(folder)
+        before = check_replaceable(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        tag = secrets.token_hex(4)
+        codes, items, header = f"codes-{tag}.npy", f"items-{tag}.json", f"gallery-{tag}.part"
+        contents = {
+            "format": _FORMAT,
+            "version": _VERSION,
+            "n_bits": self.n_bits,
+            "count": len(self),
+            "codes": codes,
+            "items": items,
+            "model_id": self.model_id,
+            "sklearn_dsh": sklearn_dsh.__version__,
+        }
+        try:
+            with _synced(folder / codes) as file:
+                np.save(file, self.codes, allow_pickle=False)
+            with _synced(folder / items) as file:
+                # Escaped to ASCII, so that file names of no valid encoding come back as they were.
+                text = json.dumps({"paths": self.paths, "labels": self.labels})
+                file.write(text.encode("ascii"))
+            with _synced(folder / header) as file:
+                file.write(json.dumps(contents, indent=2).encode("ascii") + b"\n")
+            os.replace(folder / header, folder / _HEADER)
+        except BaseException:
+            _remove(folder, [codes, items, header])
+            raise
+        _remove(folder, before)
+
+
+def _texts(values, name, n):
+    """A list of n str; ValueError if it is anything else."""
+    values = [values] if isinstance(values, (str, bytes)) else list(values)
+    texts = [os.fspath(value) if isinstance(value, os.PathLike) else value for value in values]
+    wrong = [text for text in texts if not isinstance(text, str)]
+    if wrong:
+        raise ValueError(f"{name} holds {wrong[0]!r}: expected a str for each photo.")
+    if len(texts) != n:
+        raise ValueError(f"There are {n} codes and {len(texts)} {name}: expected one for each.")
+    return [str(text) for text in texts]  # of numpy's str, too
+
+
+def read_header(folder):
+    """The header of the gallery in a folder (Path), a dict; ValueError if it is not sound."""
+    path = folder / _HEADER
+    if not folder.is_dir():
+        raise ValueError(f"There is no folder {str(folder)!r}: expected one that holds a gallery.")
+    if not path.is_file():
+        raise ValueError(f"{str(folder)!r} is no gallery: it has no file {_HEADER!r}.")
+    try:
+        header = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise _damaged(path, error) from error
+    if not isinstance(header, dict) or header.get("format") != _FORMAT:
+        raise ValueError(f"{str(folder)!r} is no gallery: {_HEADER!r} is of something else.")
+    version = header.get("version")
+    if isinstance(version, int) and version > _VERSION:
+        raise ValueError(
+            f"The gallery {str(folder)!r} is of format {version}, written by sklearn_dsh "
+            f"{header.get('sklearn_dsh')}: this version, {sklearn_dsh.__version__}, reads up to "
+            f"format {_VERSION}. Update it."
+        )
+    names_are_sound = all(
+        isinstance(header.get(key), str) and pattern.fullmatch(header[key])
+        for key, pattern in (("codes", _CODES_NAME), ("items", _ITEMS_NAME))
+    )
+    if not names_are_sound or not {"n_bits", "count", "model_id"} <= header.keys():
+        raise _damaged(path, "entries are missing")
+    return header
+
+
+def check_replaceable(folder):
+    """Names of the files of the gallery in a folder (Path), none if it is empty or not there.
+
+    Raises
+    ------
+    ValueError
+        If the folder holds anything else, or cannot be written to.
+    """
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not os.access(there, os.W_OK):
+        raise ValueError(f"{str(there)!r} cannot be written to: choose another place.")
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{str(folder)!r} is a file: expected a folder to write the gallery to.")
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    if _HEADER in names:
+        header = read_header(folder)
+        return [header["codes"], header["items"]]
+    ours = (_CODES_NAME, _ITEMS_NAME, _HEADER_PART)  # of a first save that was killed
+    foreign = sorted(n for n in names if not any(pattern.fullmatch(n) for pattern in ours))
+    if foreign:
+        raise ValueError(
+            f"The folder {str(folder)!r} is no gallery and not empty (it holds {foreign[0]!r}): "
+            "nothing was written. Give a new folder, or one that holds a gallery, to be replaced."
+        )
+    return []
+
+
+def _damaged(path, reason):
+    return ValueError(
+        f"{str(path)!r} is missing, cut off or damaged ({reason}): copy or encode the gallery "
+        "again."
+    )
+
+
+@contextmanager
+def _synced(path):
+    """A new file whose contents are on disk afterwards."""
+    with open(path, "xb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _remove(folder, names):
+    for name in names:
+        try:
+            (folder / name).unlink(missing_ok=True)
+        except PermissionError:  # Windows keeps what a process has mapped
+            continue

@@ -1,0 +1,186 @@
+"""``fit``: what is trained on what, with which settings, and the file it leaves."""
+
+import csv
+
+import joblib
+import numpy as np
+import pytest
+
+from sklearn_dsh import CCAHasher, HOGFeatures, load_sketch_photo_folder
+from sklearn_dsh.cli import _models
+from sklearn_dsh.cli._models import load_model, save_model
+from sklearn_dsh.comparison import make_problem
+from sklearn_dsh.views import SketchImageArray
+
+
+def write_split(root, data):
+    """Sketches in turn for testing and training; a third part that is neither."""
+    with open(root / "split.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["path", "view", "label", "split"])
+        for view, folder in (("sketch", "sketch"), ("image", "photo")):
+            for i, path in enumerate(data[f"{view}_paths"]):
+                part = ["test", "train", "train", "unused"][i % 4]
+                name = str(path)[len(str(root)) + 1 :]
+                writer.writerow([name, folder, data[f"y_{view}"][i], part])
+
+
+def test_the_model_is_that_of_python(shared):
+    model = joblib.load(shared / "cca.joblib")
+    data = load_sketch_photo_folder(shared / "data", size=None)
+    problem = make_problem(data, "paper")
+    features = HOGFeatures(image_size=32)
+    sketches, photos = (
+        features.fit_transform(problem.train.take_view(v)[:]) for v in ("sketch", "image")
+    )
+    is_sketch = problem.train.is_sketch
+    y = problem.y_train[is_sketch], problem.y_train[~is_sketch]
+    hasher = CCAHasher(20, random_state=0).fit(sketches, photos, y)
+    np.testing.assert_array_equal(
+        model.transform(SketchImageArray(problem.queries, None)),
+        hasher.transform(features.transform(problem.queries)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("protocol", "with_split", "expected"),
+    [
+        (None, False, (30, 36, "all")),
+        ("paper", False, (24, 36, "paper")),
+        (None, True, (15, 36, "paper")),  # 8 of the 30 for testing, 7 unused
+        ("unseen", True, (15, 18, "unseen")),
+        ("all", True, (30, 36, "all")),
+    ],
+)
+def test_what_is_trained_on(protocol, with_split, expected, shared, run, tmp_path):
+    root = shared / "data"
+    if with_split:
+        root = tmp_path / "split"
+        root.mkdir()
+        for folder in ("sketch", "photo"):
+            (root / folder).symlink_to(shared / "data" / folder)
+        write_split(root, load_sketch_photo_folder(root, size=None))
+    arguments = ["--method", "LSH", "--bits", 8, "--size", 32]
+    arguments += [] if protocol is None else ["--protocol", protocol]
+    result = run("fit", root, tmp_path / "m.joblib", *arguments)
+    fitted_on = joblib.load(tmp_path / "m.joblib").fitted_on_
+    assert (fitted_on["n_sketches"], fitted_on["n_photos"], fitted_on["protocol"]) == expected
+    assert [len(fitted_on["item_ids"][view]) for view in ("sketch", "image")] == [*expected[:2]]
+    assert f"Training LSH on {expected[0]} sketches and {expected[1]} photos of 3" in result.stderr
+    assert result.stdout == ""
+
+
+def test_quiet(shared, run, tmp_path):
+    arguments = ["--method", "LSH", "--bits", 8, "--size", 32, "--quiet"]
+    result = run("fit", shared / "data", tmp_path / "m.joblib", *arguments)
+    assert result.output == ""
+
+
+def test_deep_sketch_hashing(shared, run, tmp_path):
+    run("fit", shared / "data", tmp_path / "m.joblib", "--bits", 16, "--size", 32, "--steps", 3,
+        "--seed", 5, "--device", "cpu", "--checkpoint-dir", tmp_path / "checkpoints",
+        "--set", "augment=false", "--set", "sketch_tokens=None", "--set", "batch_size=4",
+        "--set", "loss=regression")  # fmt: skip
+    hasher = joblib.load(tmp_path / "m.joblib")
+    assert len(hasher.loss_curve_) == 3
+    expected = {
+        "n_bits": 16, "image_size": 32, "steps_per_iter": 1, "random_state": 5, "device": "cpu",
+        "augment": False, "sketch_tokens": None, "batch_size": 4, "loss": "regression",
+        "verbose": 0,
+    }  # fmt: skip
+    assert {name: getattr(hasher, name) for name in expected} == expected
+    result = run("encode", tmp_path / "m.joblib", shared / "data/photo", "-o", tmp_path / "gallery")
+    assert "Wrote" in result.stderr
+    sketch = next((shared / "data/sketch").rglob("*.png"))
+    result = run("search", tmp_path / "m.joblib", tmp_path / "gallery", sketch, "--top", 2)
+    assert len(result.stdout.splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--set", "reg"], "'reg': expected name=value."),
+        (["--set", "=1"], "'=1': expected name=value."),
+        (["--set", "reg=1", "--set", "reg=2"], "'reg' was given twice."),
+        (["--set", "n_bits=8"], "'n_bits' has an option of its own: --bits."),
+        (
+            ["--method", "CCA-ITQ", "--set", "regg=1", "--device", "cpu"],
+            "CCA-ITQ takes no --device, --set regg. With --set it takes n_iter, power, reg.",
+        ),
+        (["--method", "LSH", "--steps", "3"], "LSH takes no --steps. With --set it takes "),
+        (["--method", "dsh"], "Invalid value for '--method': 'dsh': expected one of DSH, "),
+        (["--method", "HOG, not hashed"], "'HOG, not hashed': expected one of DSH, "),
+        (
+            ["--steps", "3", "--set", "steps_per_iter=1"],
+            "--steps and --set steps_per_iter=... say the same: give one.",
+        ),
+    ],
+)
+def test_wrong_settings(arguments, message, shared, run, tmp_path):
+    result = run("fit", shared / "data", tmp_path / "m.joblib", *arguments, code=2)
+    assert message in " ".join(result.stderr.split())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_value_that_the_hasher_refuses(shared, run, tmp_path):
+    arguments = ["--method", "CCA-ITQ", "--set", "reg=-1"]
+    result = run("fit", shared / "data", tmp_path / "m.joblib", *arguments, code=1)
+    assert "Error: The 'reg' parameter of CCAHasher must be" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_path_is_looked_at_first(run, tmp_path):
+    result = run("fit", "no_data", tmp_path, code=1)
+    assert result.stderr == (
+        f"Error: {str(tmp_path)!r} is a folder: expected the name of a file for the model.\n"
+    )
+    result = run("fit", "no_data", tmp_path / "none" / "m.joblib", code=1)
+    assert result.stderr == (
+        f"Error: There is no folder {str(tmp_path / 'none')!r} to write the model to: make it.\n"
+    )
+
+
+def test_a_broken_image_is_named(shared, run, tmp_path, write_folder):
+    data = load_sketch_photo_folder(shared / "data", size=32)
+    write_folder(tmp_path / "data", data)
+    path = next((tmp_path / "data" / "photo").rglob("*.png"))
+    path.write_bytes(path.read_bytes()[:300])
+    arguments = ["--method", "LSH", "--size", 32]
+    result = run("fit", tmp_path / "data", tmp_path / "m.joblib", *arguments, code=1)
+    assert "Error: Cannot read the image file " in result.stderr
+    assert repr(str(path)) in result.stderr
+    assert not (tmp_path / "m.joblib").exists()
+
+
+@pytest.mark.parametrize("function", ["fsync", "replace"])
+def test_an_interruption_leaves_the_old_model(function, tmp_path, monkeypatch):
+    path = tmp_path / "m.joblib"
+    save_model("old", path)
+    with monkeypatch.context() as patch:
+
+        def interrupt(*args):
+            raise KeyboardInterrupt
+
+        patch.setattr(_models.os, function, interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            save_model("new", path)
+    assert joblib.load(path) == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["m.joblib"]
+    save_model("new", path)
+    assert joblib.load(path) == "new"
+
+
+def test_what_is_no_model(tmp_path):
+    path = tmp_path / "m.joblib"
+    with pytest.raises(ValueError, match=r"There is no model file '.*': `sklearn-dsh fit` writes"):
+        load_model(path)
+    for content in (b"", b"not a pickle", b"\x80\x05"):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match="is cut off, damaged or no model, or needs what"):
+            load_model(path)
+    save_model({"a": 1}, path)
+    with pytest.raises(ValueError, match="holds an object of type dict: expected a hasher, or a"):
+        load_model(path)
+    save_model(CCAHasher(8), path)
+    with pytest.raises(ValueError, match=r"The CCAHasher in '.*' is not fitted"):
+        load_model(path)

@@ -1,0 +1,54 @@
+"""``serve``: what is handed on, and what is told."""
+
+import sys
+from types import ModuleType
+
+import pytest
+
+
+@pytest.fixture
+def served(monkeypatch):
+    """The calls of a stand-in for the page."""
+    calls, page = [], ModuleType("sklearn_dsh.serve")
+    page.run = lambda *args, **kwargs: calls.append((args, kwargs))
+    monkeypatch.setitem(sys.modules, "sklearn_dsh.serve", page)
+    return calls
+
+
+DEFAULTS = {"host": "127.0.0.1", "port": 8000, "open_browser": True}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given", "options"),
+    [
+        ([], (None, None), {}),
+        (["m.joblib", "g", "--no-open"], ("m.joblib", "g"), {"open_browser": False}),
+        (["--port", "0", "--host", "localhost"], (None, None), {"port": 0, "host": "localhost"}),
+    ],
+)
+def test_options(arguments, given, options, served, run):
+    result = run("serve", *arguments)
+    assert served == [(given, DEFAULTS | options)]
+    assert result.output == ""
+
+
+def test_other_addresses_are_warned_of(served, run):
+    result = run("serve", "--host", "0.0.0.0")
+    assert result.stderr == (
+        "Warning: at 0.0.0.0 everybody who reaches this machine can search the photos and see "
+        "them; there is no password.\n"
+    )
+    assert served[0][1]["host"] == "0.0.0.0"
+
+
+def test_a_model_alone(served, run):
+    result = run("serve", "m.joblib", code=2)
+    assert "Error: MODEL was given without GALLERY: give both, or neither." in result.stderr
+    assert served == []
+
+
+def test_without_its_packages(monkeypatch, run):
+    monkeypatch.setitem(sys.modules, "sklearn_dsh.serve", None)
+    result = run("serve", code=1)
+    assert result.stderr.startswith("Error: The page needs packages that are not installed (")
+    assert result.stderr.endswith(': pip install "sklearn-dsh[demo]"\n')
