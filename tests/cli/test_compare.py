@@ -9,7 +9,7 @@ from PIL import Image
 
 from sklearn_dsh import DeepSketchHasher
 from sklearn_dsh.cli import _compare, _evaluate
-from sklearn_dsh.comparison import Method, _problem, _report
+from sklearn_dsh.comparison import Method, _problem, _report, default_methods
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "compare.py"
 
@@ -47,7 +47,7 @@ def test_a_picture_of_what_is_found(shared, run, tmp_path, monkeypatch):
             random_state=seed,
         )  # fmt: skip
 
-    methods = {"DSH": Method(make, reads="images")}
+    methods = default_methods() | {"DSH": Method(make, reads="images")}
     monkeypatch.setattr("sklearn_dsh.comparison.default_methods", lambda *_: methods)
     run("compare", shared / "data", "--methods", "LSH", "--quick", "--protocol", "paper",
         "--size", 32, "-o", tmp_path, "--retrieved")  # fmt: skip
