@@ -1,5 +1,10 @@
 """Sphinx configuration."""
 
+import re
+
+from docutils import nodes
+from docutils.utils.math.latex2mathml import tex2mathml
+
 import sklearn_dsh
 
 project = "sklearn-dsh"
@@ -10,16 +15,29 @@ release = version = sklearn_dsh.__version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
     "numpydoc",
     "sphinx_gallery.gen_gallery",
 ]
 exclude_patterns = ["_build"]
 html_theme = "pydata_sphinx_theme"
+html_theme_options = {
+    "header_links_before_dropdown": 7,
+    "navbar_align": "left",
+    "navbar_persistent": ["search-button"],
+    "navigation_with_keys": False,
+    "show_toc_level": 2,
+    "show_prev_next": False,
+    "footer_start": ["copyright"],
+    "footer_end": [],
+}
 # Pages without pages below them: an empty side bar would only take their width.
-html_sidebars = {"index": [], "training": [], "retrieval": [], "measurements": []}
+_single = ("index", "install", "quickstart", "measurements", "whats_new")
+html_sidebars = {page: [] for page in _single}
 html_title = "sklearn-dsh"
 html_show_sourcelink = False
+html_static_path = ["_static"]
+html_css_files = ["sklearn_dsh.css"]
+html_math_renderer = "mathml"  # see setup
 
 autosummary_generate = True
 numpydoc_show_class_members = False
@@ -31,3 +49,38 @@ sphinx_gallery_conf = {
     "within_subsection_order": "ExampleTitleSortKey",
     "show_memory": False,
 }
+
+
+def setup(app):
+    # Browsers read MathML, and docutils writes it: no script from another host.
+    app.add_html_math_renderer("mathml", (_inline_mathml, None), (_display_mathml, None))
+    app.connect("include-read", _changelog_as_rst)
+
+
+def _inline_mathml(translator, node):
+    translator.body.append(tex2mathml(node.astext()))
+    raise nodes.SkipNode
+
+
+def _display_mathml(translator, node):
+    translator.body.append(
+        f'<div class="equation">{tex2mathml(node.astext(), as_block=True)}</div>'
+    )
+    raise nodes.SkipNode
+
+
+def _changelog_as_rst(app, path, docname, content):
+    """CHANGELOG.md in reStructuredText: headings, links and code are all that it has."""
+    if path.name != "CHANGELOG.md":
+        return
+    text = re.sub(r"`([^`]+)`", r"``\1``", content[0])
+    text = re.sub(r"\[([^\]]+)\]\(([^)]+)\)", r"`\1 <\2>`__", text)
+    text = re.sub(r"^## \[(.+?)\]", r"## \1", text, flags=re.MULTILINE)
+    for mark, line in (("##", "-"), ("###", "~")):
+        text = re.sub(
+            rf"^{mark} (.+)$",
+            lambda match, line=line: f"{match[1]}\n{line * len(match[1])}",
+            text,
+            flags=re.MULTILINE,
+        )
+    content[0] = re.sub(r"^# .*$", "", text, flags=re.MULTILINE)

@@ -16,6 +16,8 @@ from sklearn.utils import get_tags
 from .codes import unpack_bits
 from .views import SketchImageArray, stack_views
 
+__all__ = ["check_hasher", "hasher_checks_generator"]
+
 _N_BITS = 13  # not divisible by 8
 
 

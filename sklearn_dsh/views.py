@@ -3,6 +3,8 @@
 import numpy as np
 from scipy.sparse import issparse
 
+__all__ = ["RowSubset", "SketchImageArray", "stack_views"]
+
 VIEWS = ("sketch", "image")
 
 
