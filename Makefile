@@ -1,5 +1,6 @@
 # Every target makes its own environment and installs what it needs, so each works in a fresh
-# clone:  make demo | make demo DATA=<folder> | make test | make lint | make docs | make bench
+# clone:  make demo | make demo DATA=<folder> | make serve | make test | make lint | make docs |
+# make bench
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 DATA ?=
@@ -8,11 +9,15 @@ ARGS ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 
-.PHONY: demo test lint docs bench clean
+.PHONY: demo serve test lint docs bench clean
 .NOTPARALLEL:
 
 demo: $(VENV)/.with-demo
 	$(BIN)/python -m sklearn_dsh.demo $(if $(DATA),--data "$(DATA)") $(ARGS)
+
+# A page to draw on, on synthetic data: ARGS="MODEL GALLERY" for your own.
+serve: $(VENV)/.with-demo
+	$(BIN)/sklearn-dsh serve $(ARGS)
 
 # SCIPY_ARRAY_API: without it scikit-learn's common checks skip some of theirs.
 test: $(VENV)/.with-test

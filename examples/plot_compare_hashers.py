@@ -27,7 +27,9 @@ from sklearn_dsh import (
 )
 from sklearn_dsh.metrics import mean_average_precision, precision_recall_curve
 
-data = make_sketch_photo(n_categories=6, n_sketches=480, n_photos=480, random_state=0)
+data = make_sketch_photo(
+    n_categories=6, n_sketches=480, n_photos=480, difficulty=0.6, random_state=0
+)
 X, y = stack_views(data.sketches, data.images, (data.y_sketch, data.y_image))
 hog = HOGFeatures(pixels_per_cell=16)
 X = PerView(sketch=hog, image=hog).fit_transform(X)
@@ -59,9 +61,10 @@ for name, hasher in hashers.items():
 # ------
 
 fig, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
-colours = dict(zip(hashers, ["C0", "C1", "C2", "C3"], strict=True))
+colours = dict(zip(hashers, ["#D55E00", "#0072B2", "#009E73", "#666666"], strict=True))
+markers = dict(zip(hashers, "soD^", strict=True))
 for name, (precision, recall, _) in curves.items():
-    left.plot(recall, precision, color=colours[name], label=name)
+    left.plot(recall, precision, color=colours[name], marker=markers[name], ms=4, label=name)
 left.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1))
 left.set_title("precision and recall by Hamming radius")
 left.legend()

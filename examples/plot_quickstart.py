@@ -56,7 +56,7 @@ for row, query, photos in zip(axes, first_of_each, found, strict=True):
     for ax, photo in zip(row[1:], photos, strict=True):
         ax.imshow(data.images[photo])
         right = data.y_image[photo] == y_query[query]
-        ax.set_title(data.y_image[photo], fontsize=9, color="green" if right else "red")
+        ax.set_title(data.y_image[photo], fontsize=9, color="#0072B2" if right else "#D55E00")
     for ax in row:
         ax.set_axis_off()
 plt.show()
@@ -64,4 +64,5 @@ plt.show()
 # %%
 # Each row shows a new sketch and the six photos whose codes are nearest to its own. The photos were
 # trained on, as in the papers' protocol, the sketches were not: after a few seconds of learning,
-# almost all photos that come up are of the sketch's category (green), where chance gives a quarter.
+# almost all photos that come up are of the sketch's category (blue titles), where chance gives a
+# quarter.
