@@ -1,0 +1,219 @@
+"""The web application: the page, its pictures, and the search behind it."""
+
+import secrets
+from functools import lru_cache, partial
+from pathlib import Path
+
+import numpy as np
+from anyio import CapacityLimiter, to_thread
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import ClientDisconnect
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from ..preprocessing import load_image
+from ._images import UploadError, png_bytes, thumbnail_bytes
+from ._search import DrawingSearch
+
+LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+MAX_BYTES = 4_000_000
+# A browser reads an answer only when it has sent everything, so that an upload that is too large
+# is read to its end and dropped; beyond this the connection is closed on it.
+_DROPPED_BYTES = 16 * MAX_BYTES
+_KEPT_THUMBNAILS = 2048  # about 20 kB each
+_PAGE = Path(__file__).parent / "page"
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'; object-src 'none'",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def create_app(hasher, gallery, *, n_results=24, samples=None, allowed_hosts=LOOPBACK):
+    """Make a web application that finds the photos of a gallery by drawing them.
+
+    The page is at ``/``. ``POST /search`` takes the bytes of a picture and gives the nearest
+    photos as JSON; errors are JSON, ``{"error": "..."}``. Nothing is stored, and nothing comes
+    from other hosts.
+
+    Parameters
+    ----------
+    hasher : fitted hasher, or Pipeline that ends in one
+        It must have been fitted on both views, or on sketches.
+    gallery : Gallery
+        Photos with their codes, encoded by this hasher.
+    n_results : int, default=24
+        Photos that a search shows.
+    samples : uint8 array (n, height, width) or list of image paths, default=None
+        Sketches to start from, shown below the canvas.
+    allowed_hosts : sequence of str, default=("127.0.0.1", "localhost", "[::1]")
+        Names by which the server may be called; ``["*"]`` are all. A page on another site can
+        give its own name this machine's address, and what it asks for then is refused.
+
+    Returns
+    -------
+    app : starlette.applications.Starlette
+        For any ASGI server; :func:`run` serves it with uvicorn.
+
+    Raises
+    ------
+    ValueError
+        If hasher and gallery do not go together, or a sample cannot be read.
+    """
+    search = DrawingSearch(hasher, gallery, n_results)
+    sketches = [png_bytes(sketch) for sketch in _read_samples(samples)]
+    thumbnail = lru_cache(_KEPT_THUMBNAILS)(thumbnail_bytes)
+    # One drawing is decoded while another is searched; more would only take memory. Photos wait
+    # in a line of their own.
+    searching, reading = CapacityLimiter(2), CapacityLimiter(4)
+    # Browsers keep pictures; those of another gallery at the same address must not be shown.
+    version = secrets.token_hex(4)
+
+    async def page(request):
+        return FileResponse(_PAGE / "index.html", headers={"Cache-Control": "no-cache"})
+
+    async def health(request):
+        return JSONResponse(
+            {
+                "status": "ok",
+                "n_photos": len(gallery),
+                "n_bits": int(gallery.n_bits),
+                "max_bytes": MAX_BYTES,
+            }
+        )
+
+    async def find(request):
+        _check_type(request.headers.get("content-type", ""))
+        body = await _read_body(request)
+        answer = await to_thread.run_sync(search, body, limiter=searching)
+        for result in answer["results"]:
+            result["url"] = f"/photo/{result['index']}?v={version}"
+        return JSONResponse(answer)
+
+    async def photo(request):
+        index = request.path_params["index"]
+        if index >= len(gallery):
+            raise HTTPException(404, f"There is no photo {index}: the gallery has {len(gallery)}.")
+        read = partial(thumbnail, str(gallery.paths[index]))
+        try:
+            content = await to_thread.run_sync(read, limiter=reading)
+        except ValueError as error:  # moved or damaged since the gallery was made
+            raise HTTPException(404, f"The file of photo {index} cannot be read.") from error
+        return _picture(content, "image/jpeg")
+
+    async def list_samples(request):
+        return JSONResponse([f"/sample/{i}?v={version}" for i in range(len(sketches))])
+
+    async def sample(request):
+        index = request.path_params["index"]
+        if index >= len(sketches):
+            raise HTTPException(404, f"There is no sample {index}: there are {len(sketches)}.")
+        return _picture(sketches[index], "image/png")
+
+    return Starlette(
+        routes=[
+            Route("/", page),
+            Route("/health", health),
+            Route("/search", find, methods=["POST"]),
+            Route("/photo/{index:int}", photo),
+            Route("/samples", list_samples),
+            Route("/sample/{index:int}", sample),
+            Mount("/static", StaticFiles(directory=_PAGE)),
+        ],
+        middleware=[
+            Middleware(_SecurityHeaders),
+            Middleware(
+                TrustedHostMiddleware, allowed_hosts=list(allowed_hosts), www_redirect=False
+            ),
+        ],
+        exception_handlers={
+            HTTPException: _http_error,
+            UploadError: _upload_error,
+            ClientDisconnect: _client_left,
+            Exception: _server_error,
+        },
+    )
+
+
+def _read_samples(samples):
+    """Sketches as a list of uint8 arrays (height, width)."""
+    if samples is None:
+        return []
+    if getattr(samples, "ndim", 1) == 1:
+        return [load_image(path, mode="L") for path in samples]
+    if samples.ndim != 3 or samples.dtype != np.uint8:
+        raise ValueError(
+            f"samples of shape {samples.shape} and dtype {samples.dtype}: expected uint8 sketches "
+            "of shape (n, height, width), or a list of image paths."
+        )
+    return list(samples)
+
+
+def _check_type(content_type):
+    # Also keeps other sites out: a browser sends such a type across sites only if it was allowed.
+    if not content_type.lower().startswith("image/"):
+        raise UploadError(
+            415, f"This is not a picture ({content_type or 'no type'}): send a PNG or JPEG file."
+        )
+
+
+async def _read_body(request):
+    """The bytes of a request, of which at most MAX_BYTES are ever held."""
+    length = request.headers.get("content-length", "0")
+    n_declared = int(length) if length.isdecimal() else 0
+    n_read, body = 0, bytearray()
+    if n_declared <= _DROPPED_BYTES:
+        async for chunk in request.stream():
+            n_read += len(chunk)
+            if n_read <= MAX_BYTES:
+                body += chunk
+            elif n_read > _DROPPED_BYTES:
+                break
+    if max(n_declared, n_read) > MAX_BYTES:
+        raise UploadError(
+            413, f"The file is larger than {MAX_BYTES / 1e6:.0f} MB: send a smaller picture."
+        )
+    return bytes(body)
+
+
+def _picture(content, media_type):
+    keep = {"Cache-Control": "private, max-age=86400, immutable"}
+    return Response(content, media_type=media_type, headers=keep)
+
+
+def _http_error(request, error):
+    return JSONResponse({"error": error.detail}, error.status_code, headers=error.headers)
+
+
+def _upload_error(request, error):
+    return JSONResponse({"error": str(error)}, error.status)
+
+
+def _client_left(request, error):
+    return Response(status_code=400)  # nobody reads it
+
+
+def _server_error(request, error):
+    return JSONResponse({"error": "The search failed; the server's log says why."}, 500)
+
+
+class _SecurityHeaders:
+    """Give every answer the headers that keep foreign content out."""
+
+    def __init__(self, app):
+        self.app = app
+
+    async def __call__(self, scope, receive, send):
+        async def send_with_headers(message):
+            if message["type"] == "http.response.start":
+                extra = [(k.lower().encode(), v.encode()) for k, v in _HEADERS.items()]
+                message = {**message, "headers": [*message["headers"], *extra]}
+            await send(message)
+
+        await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)

@@ -1,0 +1,354 @@
+"""The server: right answers, and no upload that stops it."""
+
+import io
+import struct
+import warnings
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sklearn_dsh import ITQHasher, SketchImageArray
+from sklearn_dsh.gallery import Gallery
+
+pytest.importorskip("starlette", reason="the page needs Starlette and uvicorn")
+TestClient = pytest.importorskip("starlette.testclient", reason="needs httpx").TestClient
+
+from sklearn_dsh.serve import create_app  # noqa: E402
+from sklearn_dsh.serve._app import MAX_BYTES  # noqa: E402
+from sklearn_dsh.serve._images import to_sketch  # noqa: E402
+
+PNG = {"Content-Type": "image/png"}
+
+
+@pytest.fixture(scope="module")
+def app(fitted_hasher, gallery, sketches):
+    return create_app(fitted_hasher, gallery, n_results=7, samples=sketches[:2])
+
+
+@pytest.fixture
+def client(app):
+    return TestClient(app, base_url="http://127.0.0.1:8000")
+
+
+def to_bytes(image, kind="PNG", **options):
+    if isinstance(image, np.ndarray):
+        image = Image.fromarray(image)
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def search(client, body, content_type="image/png"):
+    return client.post("/search", content=body, headers={"Content-Type": content_type})
+
+
+def assert_still_serves(client, sketches):
+    assert search(client, to_bytes(sketches[0])).status_code == 200
+
+
+def assert_refused(response, status, text):
+    assert response.status_code == status
+    assert list(response.json()) == ["error"]
+    assert text in response.json()["error"]
+
+
+# What is found
+
+
+@pytest.mark.parametrize("i", [0, 1, 6])
+def test_search_is_hasher_and_gallery(i, client, fitted_hasher, gallery, sketches):
+    answer = search(client, to_bytes(sketches[i])).json()
+    codes = fitted_hasher.transform(to_sketch(sketches[i], (256, 256)))
+    # By brute force, with the promised order: distance, then place in the gallery.
+    differing = np.unpackbits(codes ^ gallery.codes, axis=1).sum(axis=1)
+    nearest = np.lexsort((np.arange(len(differing)), differing))[:7]
+    assert [r["index"] for r in answer["results"]] == nearest.tolist()
+    assert [r["distance"] for r in answer["results"]] == differing[nearest].tolist()
+    assert [r["label"] for r in answer["results"]] == [gallery.labels[i] for i in nearest]
+    assert answer["n_bits"] == 32
+    assert {"read_ms", "encode_ms", "search_ms"} < set(answer)
+
+
+def test_the_drawn_category_is_found(client, sketches, labels):
+    for sketch, label in zip(sketches[:6], labels, strict=False):
+        found = [r["label"] for r in search(client, to_bytes(sketch)).json()["results"]]
+        assert found.count(label) >= 6
+
+
+def test_urls_of_results_are_their_photos(client, sketches, photos):
+    result = search(client, to_bytes(sketches[0])).json()["results"][0]
+    response = client.get(result["url"])
+    assert response.headers["content-type"] == "image/jpeg"
+    assert "max-age" in response.headers["cache-control"]
+    thumbnail = np.asarray(Image.open(io.BytesIO(response.content)).convert("RGB"), dtype=int)
+    difference = np.abs(thumbnail - photos[result["index"]].astype(int)).mean()
+    others = [np.abs(thumbnail - photo.astype(int)).mean() for photo in photos]
+    assert difference == min(others)
+
+
+def test_large_photos_become_thumbnails(fitted_hasher, gallery, tmp_path):
+    path = tmp_path / "large.png"
+    Image.new("RGB", (1000, 500), "red").save(path)
+    large = Gallery(gallery.codes[:1], 32, [str(path)])
+    client = TestClient(create_app(fitted_hasher, large), base_url="http://localhost")
+    with Image.open(io.BytesIO(client.get("/photo/0").content)) as thumbnail:
+        assert thumbnail.size == (256, 128)
+
+
+def test_gallery_without_labels_and_smaller_than_n_results(fitted_hasher, gallery, sketches):
+    app = create_app(fitted_hasher, Gallery(gallery.codes[:3], 32, gallery.paths[:3]))
+    client = TestClient(app, base_url="http://localhost")
+    results = search(client, to_bytes(sketches[0])).json()["results"]
+    assert len(results) == 3
+    assert {r["label"] for r in results} == {None}
+
+
+@pytest.mark.parametrize(
+    "address", ["/photo/40", "/photo/-1", "/photo/abc", "/photo/../conftest.py"]
+)
+def test_photos_only_by_index(address, client):
+    assert_refused(client.get(address), 404, "")
+
+
+def test_photo_that_is_gone(fitted_hasher, gallery, tmp_path):
+    secret = tmp_path / "gone.png"
+    app = create_app(fitted_hasher, Gallery(gallery.codes[:1], 32, [str(secret)]))
+    response = TestClient(app, base_url="http://localhost").get("/photo/0")
+    assert_refused(response, 404, "photo 0 cannot be read")
+    assert str(tmp_path) not in response.text
+
+
+def test_samples(client, sketches):
+    addresses = client.get("/samples").json()
+    assert len(addresses) == 2
+    for address, sketch in zip(addresses, sketches, strict=False):
+        sample = Image.open(io.BytesIO(client.get(address).content))
+        np.testing.assert_array_equal(np.asarray(sample), sketch)
+    assert_refused(client.get("/sample/2"), 404, "no sample 2")
+
+
+def test_samples_from_files(fitted_hasher, gallery, tmp_path):
+    Image.new("L", (40, 40), 7).save(tmp_path / "sketch.png")
+    app = create_app(fitted_hasher, gallery, samples=[tmp_path / "sketch.png"])
+    client = TestClient(app, base_url="http://localhost")
+    sample = Image.open(io.BytesIO(client.get("/sample/0").content))
+    assert (np.asarray(sample) == 7).all()
+
+
+def test_page_and_health(client):
+    page = client.get("/")
+    assert "<canvas" in page.text
+    for address in ("static/page.js", "static/page.css", "static/icon.svg"):
+        assert f'"{address}"' in page.text
+        assert client.get(address).status_code == 200
+    health = client.get("/health").json()
+    assert health == {"status": "ok", "n_photos": 40, "n_bits": 32, "max_bytes": MAX_BYTES}
+
+
+@pytest.mark.parametrize("address", ["/", "/nothing", "/static/page.js"])
+def test_nothing_foreign_is_allowed_in(address, client):
+    headers = client.get(address).headers
+    assert "default-src 'self'" in headers["content-security-policy"]
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+
+
+# What is refused
+
+
+def png_header(width, height):
+    """A PNG file that claims a size and holds no pixels."""
+
+    def chunk(kind, data):
+        checked = kind + data
+        return struct.pack(">I", len(data)) + checked + struct.pack(">I", zlib.crc32(checked))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    pixels = chunk(b"IDAT", zlib.compress(b"\0" * 100))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + pixels + chunk(b"IEND", b"")
+
+
+DRAWING = np.full((64, 64), 255, dtype=np.uint8)
+DRAWING[20:40, 30:34] = 0
+BAD_UPLOADS = {
+    "empty": (b"", "image/png", 422, "Nothing was sent"),
+    "text": (b"<h1>hello</h1>" * 50, "image/png", 415, "send a PNG"),
+    "svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "image/svg+xml", 415, "send a PNG"),
+    "random bytes": (bytes(range(256)) * 99, "image/jpeg", 415, "send a PNG"),
+    "tiff": (to_bytes(DRAWING, "TIFF"), "image/tiff", 415, "send a PNG"),
+    "no picture by its type": (to_bytes(DRAWING), "text/plain", 415, "text/plain"),
+    "no type": (to_bytes(DRAWING), "", 415, "no type"),
+    "half a png": (to_bytes(DRAWING)[:80], "image/png", 422, "cut off or damaged"),
+    "half a jpeg": (to_bytes(DRAWING, "JPEG")[:300], "image/jpeg", 422, "cut off or damaged"),
+    "png of no pixels": (png_header(300, 300), "image/png", 422, "cut off or damaged"),
+    "bomb": (png_header(50_000, 50_000), "image/png", 413, "25 million pixels"),
+    "bomb of the size that Pillow warns of": (
+        png_header(10_000, 10_000),
+        "image/png",
+        413,
+        "25 million pixels",
+    ),
+    "tiny": (to_bytes(DRAWING[:4]), "image/png", 422, "64 x 4 pixels"),
+    "white": (to_bytes(np.full_like(DRAWING, 255)), "image/png", 422, "no strokes"),
+    "dust": (
+        to_bytes(np.where(np.arange(512 * 512).reshape(512, 512) == 70_000, 0, 255).astype("u1")),
+        "image/png",
+        422,
+        "only specks",
+    ),
+    "4 MB and a byte": (bytes(MAX_BYTES + 1), "image/png", 413, "larger than 4 MB"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_UPLOADS)
+def test_bad_upload(name, client, sketches):
+    body, content_type, status, text = BAD_UPLOADS[name]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert_refused(search(client, body, content_type), status, text)
+    assert_still_serves(client, sketches)
+
+
+@pytest.mark.parametrize("n_megabytes", [20, 90])
+def test_endless_upload_without_a_length(n_megabytes, client, sketches):
+    sent = []
+
+    def pieces():
+        for _ in range(n_megabytes):
+            sent.append(1_000_000)
+            yield bytes(1_000_000)
+
+    response = search(client, pieces())
+    assert "content-length" not in response.request.headers
+    assert_refused(response, 413, "larger than 4 MB")
+    assert_still_serves(client, sketches)
+
+
+def test_a_length_that_is_too_large_is_refused_unread(client, sketches):
+    headers = {**PNG, "Content-Length": str(10**12)}
+    assert_refused(client.post("/search", content=b"x", headers=headers), 413, "larger than 4 MB")
+    assert_still_serves(client, sketches)
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+def test_wrong_method(method, client, sketches):
+    assert_refused(client.request(method, "/search"), 405, "Method Not Allowed")
+    assert_still_serves(client, sketches)
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", ""])
+def test_other_names_for_this_machine(host, client, sketches):
+    response = client.get("/", headers={"Host": host})
+    assert response.status_code == 400
+    assert_still_serves(client, sketches)
+
+
+def test_a_failure_is_told_and_survived(fitted_hasher, gallery, sketches, monkeypatch):
+    app = create_app(fitted_hasher, gallery)
+    client = TestClient(app, base_url="http://localhost", raise_server_exceptions=False)
+    with monkeypatch.context() as broken:
+        broken.setattr(Gallery, "search", lambda *args: 1 / 0)
+        response = search(client, to_bytes(sketches[0]))
+    assert_refused(response, 500, "server's log")
+    assert_still_serves(client, sketches)
+
+
+# What is taken
+
+
+def same_drawing_as(kind):
+    """A drawing of dark strokes on white, written in another way."""
+    grey = Image.fromarray(DRAWING).resize((256, 256), Image.Resampling.NEAREST)
+    alpha = Image.merge("LA", (Image.new("L", grey.size), Image.eval(grey, lambda v: 255 - v)))
+    frames = {"save_all": True, "append_images": [Image.new("L", grey.size)]}
+    return {
+        "jpeg": lambda: to_bytes(grey, "JPEG", quality=95),
+        "cmyk": lambda: to_bytes(grey.convert("CMYK"), "JPEG", quality=95),
+        "transparent": lambda: to_bytes(alpha, "PNG"),
+        "palette": lambda: to_bytes(grey.convert("P"), "PNG"),
+        "16 bits": lambda: to_bytes(np.asarray(grey).astype(np.uint16) * 257, "PNG"),
+        "webp": lambda: to_bytes(grey, "WEBP", lossless=True),
+        "animated gif": lambda: to_bytes(grey, "GIF", **frames),
+        "animated png": lambda: to_bytes(grey, "PNG", **frames),
+        "white on black": lambda: to_bytes(Image.eval(grey, lambda v: 255 - v), "PNG"),
+        "turned by its EXIF": lambda: _turned(grey),
+    }[kind]()
+
+
+def _turned(grey):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned by 90 degrees clockwise
+    return to_bytes(grey.transpose(Image.Transpose.ROTATE_90), "JPEG", quality=95, exif=exif)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "jpeg",
+        "cmyk",
+        "transparent",
+        "palette",
+        "16 bits",
+        "webp",
+        "animated gif",
+        "animated png",
+        "white on black",
+        "turned by its EXIF",
+    ],
+)
+def test_kinds_of_pictures(kind, client):
+    plain = Image.fromarray(DRAWING).resize((256, 256), Image.Resampling.NEAREST)
+    expected = search(client, to_bytes(plain)).json()["results"]
+    response = search(client, same_drawing_as(kind), "image/whatever")
+    assert response.status_code == 200
+    assert response.json()["results"] == expected
+
+
+# Hasher and gallery that do not go together
+
+
+def test_other_code_length(fitted_hasher, gallery):
+    other = Gallery(gallery.codes[:, :2], 16, gallery.paths)
+    with pytest.raises(ValueError, match=r"codes of 32 bits and the gallery holds codes of 16"):
+        create_app(fitted_hasher, other)
+
+
+def test_empty_gallery(fitted_hasher, gallery):
+    class Empty:
+        n_bits, labels, paths = 32, None, ()
+
+        def __len__(self):
+            return 0
+
+    with pytest.raises(ValueError, match="The gallery is empty"):
+        create_app(fitted_hasher, Empty())
+
+
+@pytest.mark.parametrize("hasher", [ITQHasher(32), {"weights": 1}])
+def test_no_fitted_hasher(hasher, gallery):
+    with pytest.raises(ValueError, match="is no fitted hasher"):
+        create_app(hasher, gallery)
+
+
+def test_hasher_of_photos_only(gallery):
+    features = np.random.default_rng(0).normal(size=(50, 40))
+    hasher = ITQHasher(32, random_state=0).fit(SketchImageArray(None, features))
+    with pytest.raises(ValueError, match="fitted on photos only"):
+        create_app(hasher, gallery)
+
+
+def test_samples_that_are_no_sketches(fitted_hasher, gallery, photos):
+    with pytest.raises(ValueError, match=r"samples of shape \(40, 64, 64, 3\)"):
+        create_app(fitted_hasher, gallery, samples=photos)
+
+
+def test_many_threads_get_the_answers_of_one(app, client, sketches):
+    # Entered, the client has one event loop for all threads, as a server has.
+    entered = TestClient(app, base_url="http://localhost")
+    with entered, ThreadPoolExecutor(8) as threads:
+        together = list(threads.map(lambda s: search(entered, to_bytes(s)).json(), sketches[:24]))
+    for answer, sketch in zip(together, sketches, strict=False):
+        assert answer["results"] == search(client, to_bytes(sketch)).json()["results"]
