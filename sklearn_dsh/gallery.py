@@ -1,5 +1,6 @@
 """The codes of a collection of photos, kept in a folder beside the names of their files."""
 
+import hashlib
 import json
 import os
 import re
@@ -127,6 +128,25 @@ class Gallery:
         query_codes = check_codes(query_codes, n_bytes=self.codes.shape[1], name="query_codes")
         return self.retriever.kneighbors(query_codes, min(n_neighbors, len(self)))
 
+    def check_model(self, path):
+        """Make sure that the codes are not of another model than that of a file.
+
+        Parameters
+        ----------
+        path : str or path-like
+            File of a fitted hasher.
+
+        Raises
+        ------
+        ValueError
+            If the gallery keeps the `model_id` of another file.
+        """
+        if self.model_id is not None and self.model_id != hash_file(path):
+            raise ValueError(
+                f"The gallery was encoded with another model file than {str(path)!r}: take that "
+                "one, or encode the photos again with this one."
+            )
+
     @classmethod
     def load(cls, folder, *, mmap_mode="r"):
         """Open a gallery that was saved.
@@ -214,6 +234,12 @@ class Gallery:
             _remove(folder, [codes, items, header])
             raise
         _remove(folder, before)
+
+
+def hash_file(path):
+    """What tells a model's file from others."""
+    with open(path, "rb") as file:
+        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _texts(values, name, n):

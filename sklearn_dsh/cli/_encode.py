@@ -6,7 +6,7 @@ import click
 
 from ._command import TRUST, Command, count, note, quiet_option
 from ._files import encode_files, find_images
-from ._models import hash_file, last_step, load_model
+from ._models import last_step, load_model
 
 gallery_option = click.option(
     "--output",
@@ -45,7 +45,7 @@ def encode(model, paths, output, view, labels, skip_bad, quiet):
       sklearn-dsh encode model.joblib my_folder/photo -o my_gallery --labels
       find my_photos -name '*.jpg' -size +20k | sklearn-dsh encode model.joblib - -o my_gallery
     """
-    from ..gallery import Gallery, check_replaceable
+    from ..gallery import Gallery, check_replaceable, hash_file
 
     check_replaceable(Path(output))  # known before anything is encoded
     files = find_images(paths)

@@ -8,7 +8,7 @@ import click
 import sklearn_dsh
 
 from ._command import TRUST, Command, json_option, print_json
-from ._models import hash_file, last_step, load_model
+from ._models import last_step, load_model
 
 
 @click.command(cls=Command, short_help="Tell what a model or gallery is.", epilog=TRUST)
@@ -51,6 +51,8 @@ def _of_gallery(path):
 
 
 def _of_model(path):
+    from ..gallery import hash_file
+
     estimator = load_model(path)
     hasher = last_step(estimator)
     steps = [type(estimator).__name__]

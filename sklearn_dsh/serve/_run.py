@@ -60,7 +60,9 @@ def _load(model, gallery):
         folder = ensure_example()
         model, gallery = folder / "model.joblib", folder / "gallery"
         samples = sorted((folder / "samples").glob("*.png"))
-    return {"hasher": joblib.load(model), "gallery": Gallery.load(gallery), "samples": samples}
+    opened = Gallery.load(gallery)
+    opened.check_model(model)
+    return {"hasher": joblib.load(model), "gallery": opened, "samples": samples}
 
 
 def _listen(host, port):

@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from sklearn_dsh.cli import _files
-from sklearn_dsh.cli._models import hash_file
-from sklearn_dsh.gallery import Gallery
+from sklearn_dsh.gallery import Gallery, hash_file
 from sklearn_dsh.views import SketchImageArray
 
 

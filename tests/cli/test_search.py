@@ -11,9 +11,8 @@ import pytest
 
 import sklearn_dsh
 from sklearn_dsh import CCAHasher, HammingRetriever, ITQHasher, load_sketch_photo_folder
-from sklearn_dsh.cli._models import hash_file
 from sklearn_dsh.comparison import make_problem
-from sklearn_dsh.gallery import Gallery
+from sklearn_dsh.gallery import Gallery, hash_file
 from sklearn_dsh.views import SketchImageArray
 
 
@@ -87,8 +86,8 @@ def test_a_gallery_of_another_model_is_refused(shared, run, images_of, tmp_path)
     joblib.dump(joblib.load(shared / "cca.joblib"), other, compress=3)
     result = run("search", other, shared / "gallery", sketch, code=1)
     assert result.stderr == (
-        f"Error: The gallery {str(shared / 'gallery')!r} was encoded with another model file than "
-        f"{str(other)!r}: take that one, or encode the photos again with this one.\n"
+        f"Error: The gallery was encoded with another model file than {str(other)!r}: take that "
+        "one, or encode the photos again with this one.\n"
     )
     Gallery([[1]], 8, ["a.jpg"]).save(tmp_path / "g")
     result = run("search", other, tmp_path / "g", sketch, code=1)

@@ -8,6 +8,7 @@ import pytest
 pytest.importorskip("uvicorn", reason="the page needs Starlette and uvicorn")
 TestClient = pytest.importorskip("starlette.testclient", reason="needs httpx").TestClient
 
+from sklearn_dsh.gallery import Gallery  # noqa: E402
 from sklearn_dsh.serve import _example, _run, run  # noqa: E402
 
 
@@ -48,6 +49,10 @@ def test_run_of_model_and_gallery(served, fitted_hasher, gallery, tmp_path, caps
     assert f"Draw at {address}" in capsys.readouterr().err
     run(tmp_path / "model.joblib", tmp_path / "gallery", port=0, open_browser=False)
     assert len(shown) == 1
+    gallery = Gallery(gallery.codes, gallery.n_bits, gallery.paths, model_id="sha256:0")
+    gallery.save(tmp_path / "gallery")
+    with pytest.raises(ValueError, match="encoded with another model file than"):
+        run(tmp_path / "model.joblib", tmp_path / "gallery", port=0)
 
 
 def test_example_is_made_once(served, monkeypatch, tmp_path, capsys):
