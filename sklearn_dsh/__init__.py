@@ -27,6 +27,7 @@ _MODULE_OF = {
     "SePHHasher": "baselines",
     "SketchImageArray": "views",
     "SketchKFold": "model_selection",
+    "SketchTokenizer": "preprocessing",
     "StratifiedViewKFold": "model_selection",
     "load_sketch_photo_folder": "datasets",
     "make_sketch_photo": "datasets",

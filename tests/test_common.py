@@ -33,6 +33,7 @@ from sklearn_dsh import (
     SDHHasher,
     SePHHasher,
     SHELOFeatures,
+    SketchTokenizer,
 )
 from sklearn_dsh.estimator_checks import check_hasher, hasher_checks_generator
 
@@ -65,6 +66,7 @@ IMAGE_TRANSFORMERS = [
     EdgeTokens(),
     SHELOFeatures(),
     GFHOGFeatures(20, image_size=32, random_state=0),
+    SketchTokenizer(2, patch_size=15, n_patches=500, n_features=50, n_estimators=2, random_state=0),
 ]
 
 
@@ -163,18 +165,27 @@ def _photos(n=5, side=40):
     return np.random.default_rng(0).integers(0, 256, (n, side, side, 3), dtype=np.uint8)
 
 
+def _contours(photos):
+    """A contour on each photo, for the transformer that learns them; the others ignore it."""
+    y = np.zeros(photos.shape[:3], dtype=np.uint8)
+    y[:, 20:21] = 255
+    return y
+
+
 @pytest.mark.parametrize("transformer", IMAGE_TRANSFORMERS, ids=lambda e: type(e).__name__)
 class TestImageTransformers:
     def test_rows_do_not_depend_on_each_other(self, transformer):
         X = _photos()
-        Xt = clone(transformer).fit(X).transform(X)
-        np.testing.assert_array_equal(Xt, clone(transformer).fit_transform(X))
+        Xt = clone(transformer).fit(X, _contours(X)).transform(X)
+        np.testing.assert_array_equal(Xt, clone(transformer).fit_transform(X, _contours(X)))
         order = [3, 1, 4, 0, 2]
-        np.testing.assert_array_equal(transformer.fit(X).transform(X[order]), Xt[order])
+        np.testing.assert_array_equal(
+            transformer.fit(X, _contours(X)).transform(X[order]), Xt[order]
+        )
 
     def test_pickle_and_input_unchanged(self, transformer):
         X = _photos()
-        fitted = clone(transformer).fit(X)
+        fitted = clone(transformer).fit(X, _contours(X))
         Xt = fitted.transform(X)
         np.testing.assert_array_equal(X, _photos())
         np.testing.assert_array_equal(pickle.loads(pickle.dumps(fitted)).transform(X), Xt)
@@ -182,4 +193,4 @@ class TestImageTransformers:
     @pytest.mark.parametrize("bad", [np.zeros((4, 7)), _photos().astype(float), _photos(0)])
     def test_refuses_what_is_no_image(self, transformer, bad):
         with pytest.raises(ValueError):
-            clone(transformer).fit(bad).transform(bad)
+            clone(transformer).fit(bad, _contours(bad)).transform(bad)

@@ -38,7 +38,11 @@ STANDS_ON = {
 
 # Packages that only one unit may import (at the top of a file or inside a function).
 ONLY_IN = {"torch": "deep", "numba": "retrieval", "matplotlib": "comparison", "dask": "distributed"}
-EXCEPT = {("torch", "retrieval/_torch_scan.py"), ("matplotlib", "demo.py")}
+EXCEPT = {
+    ("torch", "retrieval/_torch_scan.py"),
+    ("matplotlib", "demo.py"),
+    ("numba", "preprocessing/_token_forest.py"),
+}
 
 
 def below(unit):

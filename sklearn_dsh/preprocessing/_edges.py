@@ -32,6 +32,7 @@ class EdgeTokens(TransformerMixin, BaseEstimator):
 
     See Also
     --------
+    SketchTokenizer : Contours as people draw them, learned.
     HOGFeatures : Feature vectors of sketches and photos.
 
     References
