@@ -34,7 +34,7 @@ from PIL import Image
 import sklearn_dsh
 from sklearn_dsh import DeepSketchHasher
 from sklearn_dsh.deep._batches import make_source
-from sklearn_dsh.deep._losses import Targets, code_loss
+from sklearn_dsh.deep._losses import Drawn, code_loss
 from sklearn_dsh.deep._networks import build_network, describe_network
 from sklearn_dsh.deep._optimizer import Optimizer
 from sklearn_dsh.deep._pixels import to_network
@@ -112,7 +112,7 @@ def bare_loop(options):
     photos = to_network(photos.permute(0, 3, 1, 2), settings["pixels"]).to(device)
     labels = torch.arange(n, device=device) % N_CATEGORIES
     codes = torch.randn(N_CATEGORIES, options.bits, generator=g).sign().to(device)
-    targets = Targets(codes[labels], labels)
+    items, own = Drawn(np.arange(n), labels), codes[labels]
     synchronise()
     started = time.perf_counter()
     for _ in range(options.steps):
@@ -122,10 +122,10 @@ def bare_loop(options):
             features = network.c1(photos)
             fused = network.image_head(network.fuse(features, b)).float()
             helped = helper(features.mean(dim=(2, 3))).float()
-        loss = code_loss(drawn[:n], targets, codes, hasher.loss)
-        loss = loss + 0.3 * code_loss(drawn[n:], targets, codes, hasher.loss)
-        loss = loss + code_loss(fused, targets, codes, hasher.loss)
-        loss = loss + 0.3 * targets.cross_entropy(helped)
+        loss = code_loss(drawn[:n], own, items, codes, hasher.loss)
+        loss = loss + 0.3 * code_loss(drawn[n:], own, items, codes, hasher.loss)
+        loss = loss + code_loss(fused, own, items, codes, hasher.loss)
+        loss = loss + 0.3 * items.cross_entropy(helped)
         optimizer.step(loss)
     synchronise()
     return time.perf_counter() - started

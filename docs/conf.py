@@ -41,6 +41,7 @@ html_math_renderer = "mathml"  # see setup
 
 autosummary_generate = True
 numpydoc_show_class_members = False
+autodoc_typehints = "none"  # docstrings say more
 
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",

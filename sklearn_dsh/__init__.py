@@ -32,6 +32,7 @@ _MODULE_OF = {
     "load_sketch_photo_folder": "datasets",
     "make_sketch_photo": "datasets",
     "retrieval_scorer": "metrics",
+    "show_versions": "_show_versions",
     "stack_views": "views",
 }
 

@@ -1,8 +1,10 @@
 """The base class of all hashers: the call forms, the checks and everything around the learning."""
 
 from numbers import Integral
+from typing import Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -90,7 +92,12 @@ class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         raise NotImplementedError
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, Y=None, y=None):
+    def fit(
+        self,
+        X: ArrayLike | SketchImageArray,
+        Y: ArrayLike | tuple[ArrayLike, ArrayLike] | None = None,
+        y: ArrayLike | tuple[ArrayLike, ArrayLike] | None = None,
+    ) -> Self:
         """Learn the hash functions: ``fit(X_sk, X_img, y)`` or ``fit(X, y)``.
 
         Parameters
@@ -171,7 +178,9 @@ class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
             self.feature_names_in_ = self._columns[first]
         self._n_features_out = -(-self.n_bits // 8)
 
-    def transform(self, X, view=None):
+    def transform(
+        self, X: ArrayLike | SketchImageArray, view: Literal["sketch", "image"] | None = None
+    ) -> NDArray[np.uint8]:
         """Encode sketches, photos or both as packed binary codes.
 
         Parameters
@@ -196,7 +205,12 @@ class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         check_is_fitted(self)
         return self._per_view(X, view, self._encode)
 
-    def fit_transform(self, X, Y=None, y=None):
+    def fit_transform(
+        self,
+        X: ArrayLike | SketchImageArray,
+        Y: ArrayLike | tuple[ArrayLike, ArrayLike] | None = None,
+        y: ArrayLike | tuple[ArrayLike, ArrayLike] | None = None,
+    ) -> NDArray[np.uint8]:
         """Fit, then encode X: the container's rows, or the sketches of ``(X_sk, X_img, y)``.
 
         Parameters
@@ -212,7 +226,9 @@ class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         self.fit(X, Y, y)
         return self._per_view(X, None, self._encode)
 
-    def project(self, X, view=None):
+    def project(
+        self, X: ArrayLike | SketchImageArray, view: Literal["sketch", "image"] | None = None
+    ) -> NDArray[np.floating]:
         """Return the real values whose signs are the bits: a bit is ``project(X) >= 0``.
 
         Parameters
@@ -235,7 +251,12 @@ class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         check_is_fitted(self)
         return self._per_view(X, view, self._project_view)
 
-    def score(self, X, Y=None, y=None):
+    def score(
+        self,
+        X: ArrayLike | SketchImageArray,
+        Y: ArrayLike | tuple[ArrayLike, ArrayLike] | None = None,
+        y: ArrayLike | tuple[ArrayLike, ArrayLike] | None = None,
+    ) -> float:
         """Mean average precision of the photos found by the sketches, ties averaged.
 
         With one view, every row queries all others.

@@ -5,10 +5,12 @@ padded with zero bits, as :func:`numpy.packbits` and ``bitarray`` write it.
 """
 
 import warnings
+from collections.abc import Iterable
 from numbers import Integral
 
 import numpy as np
 from bitarray import bitarray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 
 __all__ = [
@@ -26,7 +28,9 @@ _MANY_COLUMNS = 16
 _ROWS_LOOKED_AT = 1000
 
 
-def check_codes(codes, *, n_bytes=None, name="codes"):
+def check_codes(
+    codes: ArrayLike, *, n_bytes: int | None = None, name: str = "codes"
+) -> NDArray[np.uint8]:
     """Validate packed codes.
 
     Parameters
@@ -95,7 +99,7 @@ def _to_bytes(codes, name):
     return codes.astype(np.uint8)
 
 
-def pack_bits(bits):
+def pack_bits(bits: ArrayLike) -> NDArray[np.uint8]:
     """Pack bits to codes, eight a byte, most significant bit first.
 
     Parameters
@@ -137,7 +141,7 @@ def pack_bits(bits):
     return np.packbits(bits, axis=1, bitorder="big")
 
 
-def unpack_bits(codes, n_bits):
+def unpack_bits(codes: ArrayLike, n_bits: int) -> NDArray[np.uint8]:
     """Unpack codes to bits.
 
     Parameters
@@ -172,7 +176,7 @@ def unpack_bits(codes, n_bits):
     return bits[:, :n_bits]
 
 
-def to_bitarrays(codes, n_bits=None):
+def to_bitarrays(codes: ArrayLike, n_bits: int | None = None) -> list[bitarray]:
     """Turn codes to a list of bitarrays.
 
     Parameters
@@ -203,7 +207,7 @@ def to_bitarrays(codes, n_bits=None):
     return bitarrays
 
 
-def from_bitarrays(bitarrays):
+def from_bitarrays(bitarrays: Iterable[bitarray]) -> NDArray[np.uint8]:
     """Turn bitarrays of one length to packed codes.
 
     Parameters
@@ -236,7 +240,7 @@ def from_bitarrays(bitarrays):
     return np.frombuffer(packed, dtype=np.uint8).reshape(len(bitarrays), -1).copy()
 
 
-def hamming_distances(A, B):
+def hamming_distances(A: ArrayLike, B: ArrayLike) -> NDArray[np.int32]:
     """Hamming distances between all pairs of two sets of codes.
 
     For nearest neighbours in many codes use :class:`~sklearn_dsh.HammingRetriever`, which never

@@ -1,6 +1,9 @@
 """One transformer per view, as a step of a pipeline."""
 
+from typing import Any, Literal, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context, clone
 from sklearn.utils import check_consistent_length, get_tags
 from sklearn.utils._param_validation import HasMethods, StrOptions
@@ -60,12 +63,12 @@ class PerView(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         "image": [StrOptions({"passthrough"}), HasMethods(["fit", "transform"])],
     }
 
-    def __init__(self, sketch="passthrough", image="passthrough"):
+    def __init__(self, sketch: Any = "passthrough", image: Any = "passthrough") -> None:
         self.sketch = sketch
         self.image = image
 
     @_fit_context(prefer_skip_nested_validation=False)
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike | SketchImageArray, y: ArrayLike | None = None) -> Self:
         """Fit a clone of each view's transformer to that view's rows.
 
         Parameters
@@ -110,7 +113,9 @@ class PerView(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
             self.feature_names_in_ = names
         return self
 
-    def transform(self, X, view=None):
+    def transform(
+        self, X: ArrayLike | SketchImageArray, view: Literal["sketch", "image"] | None = None
+    ) -> Any:
         """Transform every row with its view's transformer.
 
         Parameters
@@ -199,7 +204,7 @@ class PerView(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         y = np.asarray(y)
         return {"sketch": y[X.is_sketch], "image": y[~X.is_sketch]}
 
-    def get_feature_names_out(self, input_features=None):
+    def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:
         """Return the names of the transformed columns of the sketch view, or of the only view.
 
         Parameters
@@ -218,7 +223,9 @@ class PerView(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
             return _check_feature_names_in(self, input_features)
         return transformer.get_feature_names_out(input_features)
 
-    def set_output(self, *, transform=None):
+    def set_output(
+        self, *, transform: Literal["default", "pandas", "polars"] | None = None
+    ) -> Self:
         """Set the output of both transformers; a view that passes through stays as it is.
 
         Parameters

@@ -5,8 +5,10 @@ They test what scikit-learn knows nothing of: two views, their containers and pa
 
 import pickle
 import tempfile
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
@@ -21,7 +23,7 @@ __all__ = ["check_hasher", "hasher_checks_generator"]
 _N_BITS = 13  # not divisible by 8
 
 
-def check_hasher(hasher):
+def check_hasher(hasher: Any) -> None:
     """Run every check of this module on a hasher.
 
     Parameters
@@ -50,7 +52,7 @@ def check_hasher(hasher):
         check(instance)
 
 
-def hasher_checks_generator(hasher):
+def hasher_checks_generator(hasher: Any) -> Iterator[tuple[Any, Callable[[Any], None]]]:
     """Yield (hasher, check) pairs; ``check(hasher)`` raises AssertionError if it fails.
 
     Every check runs on feature vectors; those that depend on what the rows are also run on images

@@ -6,15 +6,21 @@ import os
 import re
 import secrets
 import threading
+from collections.abc import Sequence
 from contextlib import contextmanager
 from numbers import Integral
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 import sklearn_dsh
 
 from .codes import check_codes
+
+if TYPE_CHECKING:
+    from .retrieval import HammingRetriever
 
 __all__ = ["Gallery"]
 
@@ -72,7 +78,15 @@ class Gallery:
     (['cup.jpg'], [1])
     """
 
-    def __init__(self, codes, n_bits, paths, labels=None, *, model_id=None):
+    def __init__(
+        self,
+        codes: ArrayLike,
+        n_bits: int,
+        paths: Sequence[str | os.PathLike[str]],
+        labels: Sequence[str] | None = None,
+        *,
+        model_id: str | None = None,
+    ) -> None:
         if not isinstance(n_bits, Integral) or isinstance(n_bits, bool) or n_bits < 1:
             raise ValueError(f"n_bits={n_bits!r}: expected a whole number, at least 1.")
         self.n_bits = int(n_bits)
@@ -88,14 +102,14 @@ class Gallery:
         self.model_id = model_id
         self._retriever, self._lock = None, threading.Lock()
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.codes)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"Gallery(n_photos={len(self)}, n_bits={self.n_bits})"
 
     @property
-    def retriever(self):
+    def retriever(self) -> "HammingRetriever":
         """The fitted `HammingRetriever` of the codes; made at first use, by one thread."""
         with self._lock:
             if self._retriever is None:
@@ -104,7 +118,9 @@ class Gallery:
                 self._retriever = HammingRetriever().fit(self.codes)
             return self._retriever
 
-    def search(self, query_codes, n_neighbors=10):
+    def search(
+        self, query_codes: ArrayLike, n_neighbors: int = 10
+    ) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
         """Find the nearest photos of every query.
 
         Parameters
@@ -128,7 +144,7 @@ class Gallery:
         query_codes = check_codes(query_codes, n_bytes=self.codes.shape[1], name="query_codes")
         return self.retriever.kneighbors(query_codes, min(n_neighbors, len(self)))
 
-    def check_model(self, path):
+    def check_model(self, path: str | os.PathLike[str]) -> None:
         """Make sure that the codes are not of another model than that of a file.
 
         Parameters
@@ -148,7 +164,7 @@ class Gallery:
             )
 
     @classmethod
-    def load(cls, folder, *, mmap_mode="r"):
+    def load(cls, folder: str | os.PathLike[str], *, mmap_mode: Literal["r"] | None = "r") -> Self:
         """Open a gallery that was saved.
 
         Parameters
@@ -189,7 +205,7 @@ class Gallery:
         except (TypeError, ValueError) as error:
             raise _damaged(folder, error) from error
 
-    def save(self, folder):
+    def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the gallery, or replace the one that is there.
 
         An interruption, at any moment, leaves the old gallery or the new one, both whole. Only one

@@ -13,9 +13,12 @@ References
    the Presence of Tied Scores", ECIR 2008.
 """
 
+from collections.abc import Callable
 from numbers import Integral
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.special import digamma
 from sklearn.utils import column_or_1d
 
@@ -36,7 +39,14 @@ __all__ = [
 _COUNT_BYTES = 1 << 26
 
 
-def mean_average_precision(query_codes, gallery_codes, query_labels, gallery_labels, *, k=None):
+def mean_average_precision(
+    query_codes: ArrayLike,
+    gallery_codes: ArrayLike,
+    query_labels: ArrayLike,
+    gallery_labels: ArrayLike,
+    *,
+    k: int | None = None,
+) -> float:
     """Mean average precision of the ranked gallery, averaged over ties.
 
     Parameters
@@ -73,7 +83,14 @@ def mean_average_precision(query_codes, gallery_codes, query_labels, gallery_lab
     return _mean_over_queries(_average_precision, *codes, k)
 
 
-def precision_at_k(query_codes, gallery_codes, query_labels, gallery_labels, *, k=200):
+def precision_at_k(
+    query_codes: ArrayLike,
+    gallery_codes: ArrayLike,
+    query_labels: ArrayLike,
+    gallery_labels: ArrayLike,
+    *,
+    k: int = 200,
+) -> float:
     """Share of relevant items among the k nearest, averaged over ties and queries.
 
     Parameters
@@ -97,7 +114,14 @@ def precision_at_k(query_codes, gallery_codes, query_labels, gallery_labels, *, 
     return _mean_over_queries(_precision, *codes, k)
 
 
-def recall_at_k(query_codes, gallery_codes, query_labels, gallery_labels, *, k=200):
+def recall_at_k(
+    query_codes: ArrayLike,
+    gallery_codes: ArrayLike,
+    query_labels: ArrayLike,
+    gallery_labels: ArrayLike,
+    *,
+    k: int = 200,
+) -> float:
     """Share of the gallery's relevant items that are among the k nearest, averaged over ties.
 
     Parameters
@@ -121,7 +145,12 @@ def recall_at_k(query_codes, gallery_codes, query_labels, gallery_labels, *, k=2
     return _mean_over_queries(_recall, *codes, k)
 
 
-def precision_recall_curve(query_codes, gallery_codes, query_labels, gallery_labels):
+def precision_recall_curve(
+    query_codes: ArrayLike,
+    gallery_codes: ArrayLike,
+    query_labels: ArrayLike,
+    gallery_labels: ArrayLike,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.intp]]:
     """Precision and recall of all items within each Hamming radius.
 
     The numbers of retrieved and of relevant items are summed over the queries first, as is usual
@@ -158,7 +187,14 @@ def precision_recall_curve(query_codes, gallery_codes, query_labels, gallery_lab
     return precision, recall, np.arange(n_radii)
 
 
-def precision_at_k_curve(query_codes, gallery_codes, query_labels, gallery_labels, *, ks=None):
+def precision_at_k_curve(
+    query_codes: ArrayLike,
+    gallery_codes: ArrayLike,
+    query_labels: ArrayLike,
+    gallery_labels: ArrayLike,
+    *,
+    ks: ArrayLike | None = None,
+) -> tuple[NDArray[np.float64], NDArray[np.integer]]:
     """Precision at several k, from one look at the gallery.
 
     Parameters
@@ -196,7 +232,16 @@ def precision_at_k_curve(query_codes, gallery_codes, query_labels, gallery_label
     return _divide(sums, n_queries), ks
 
 
-def score_codes(codes, y, *, is_sketch=None, metric="mean_average_precision", **kwargs):
+def score_codes(
+    codes: ArrayLike,
+    y: ArrayLike,
+    *,
+    is_sketch: ArrayLike | None = None,
+    metric: Literal[
+        "mean_average_precision", "precision_at_k", "recall_at_k"
+    ] = "mean_average_precision",
+    **kwargs: Any,
+) -> float:
     """Score the codes of one collection.
 
     Parameters
@@ -238,7 +283,9 @@ def score_codes(codes, y, *, is_sketch=None, metric="mean_average_precision", **
     )
 
 
-def retrieval_scorer(name, **kwargs):
+def retrieval_scorer(
+    name: Literal["mean_average_precision", "precision_at_k", "recall_at_k"], **kwargs: Any
+) -> Callable[[Any, Any, Any], float]:
     """Make a scorer for GridSearchCV, cross_val_score and friends.
 
     Parameters

@@ -1,6 +1,9 @@
 """Two views, sketches and photos, in one container that scikit-learn can index by rows."""
 
+from typing import Any, Literal, NoReturn
+
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.sparse import issparse
 
 __all__ = ["RowSubset", "SketchImageArray", "stack_views"]
@@ -22,37 +25,37 @@ class RowSubset:
         The rows of `array`, in the order in which the subset holds them.
     """
 
-    def __init__(self, array, rows):
+    def __init__(self, array: Any, rows: ArrayLike) -> None:
         self.array = array
         self.rows = np.asarray(rows, dtype=np.intp)
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, ...]:
         """Shape of the subset as an array."""
         return (len(self.rows), *self.array.shape[1:])
 
     @property
-    def ndim(self):
+    def ndim(self) -> int:
         """Number of dimensions."""
         return len(self.array.shape)
 
     @property
-    def dtype(self):
+    def dtype(self) -> np.dtype:
         """Data type of the backing array."""
         return self.array.dtype
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: Any) -> Any:
         return self.array[self.rows[key]]
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if copy is False:
             raise ValueError("A RowSubset is gathered into a new array: copy=False is impossible.")
         return np.asarray(self.array[self.rows], dtype=dtype)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"RowSubset(shape={self.shape}, dtype={self.dtype})"
 
 
@@ -107,7 +110,7 @@ class SketchImageArray:
     array([[1., 1., 1., 1., 1.]])
     """
 
-    def __init__(self, sketches, images):
+    def __init__(self, sketches: ArrayLike | None, images: ArrayLike | None) -> None:
         self.sketches = _as_rows(sketches, "sketches")
         self.images = _as_rows(images, "images")
         if self.sketches is None and self.images is None:
@@ -126,29 +129,29 @@ class SketchImageArray:
         return new
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, ...]:
         """``(n_samples,)``."""
         return self.is_sketch.shape
 
     @property
-    def ndim(self):
+    def ndim(self) -> int:
         """1: a row is a whole sample."""
         return 1
 
     @property
-    def n_sketches(self):
+    def n_sketches(self) -> int:
         """Number of rows that are sketches."""
         return int(np.count_nonzero(self.is_sketch))
 
     @property
-    def n_images(self):
+    def n_images(self) -> int:
         """Number of rows that are photos."""
         return len(self) - self.n_sketches
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.is_sketch)
 
-    def __getitem__(self, rows):
+    def __getitem__(self, rows: Any) -> Any:
         """Select rows; a single integer gives that sample itself, anything else a container."""
         if isinstance(rows, tuple):  # scikit-learn asks for X[rows, ...]
             if len(rows) != 2 or rows[1] is not Ellipsis:
@@ -165,17 +168,17 @@ class SketchImageArray:
             self.sketches, self.images, self.is_sketch[rows], self.view_rows[rows]
         )
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NoReturn:
         raise TypeError(
             "A SketchImageArray holds two different views and is not an array. Put one "
             "transformer per view with PerView(sketch=..., image=...), or take one view's rows "
             "with take_view('sketch') or take_view('image')."
         )
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"SketchImageArray(n_sketches={self.n_sketches}, n_images={self.n_images})"
 
-    def check_views(self):
+    def check_views(self) -> None:
         """Raise if a view that exists has no row here, as in a fold of an ordinary KFold.
 
         Raises
@@ -197,7 +200,7 @@ class SketchImageArray:
                     "the other one out: SketchImageArray(sketches, None) or (None, images)."
                 )
 
-    def take_view(self, view):
+    def take_view(self, view: Literal["sketch", "image"]) -> Any:
         """Return the rows of one view, in the container's order.
 
         Parameters
@@ -227,7 +230,13 @@ class SketchImageArray:
         return select_rows(backing, rows)
 
 
-def stack_views(X_sk, X_img, y=None, *, interleave=True):
+def stack_views(
+    X_sk: ArrayLike,
+    X_img: ArrayLike,
+    y: ArrayLike | tuple[ArrayLike, ArrayLike] | None = None,
+    *,
+    interleave: bool = True,
+) -> tuple[SketchImageArray, np.ndarray | None]:
     """Put sketches, photos and their labels into one container and one array of labels.
 
     Parameters

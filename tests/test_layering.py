@@ -13,6 +13,7 @@ PACKAGE = Path(sklearn_dsh.__file__).parent
 
 # Each unit (a module or a subpackage) and what it stands on; what those stand on is allowed too.
 STANDS_ON = {
+    "_show_versions": [],
     "codes": [],
     "views": [],
     "preprocessing": [],
@@ -41,6 +42,7 @@ ONLY_IN = {"torch": "deep", "numba": "retrieval", "matplotlib": "comparison", "d
 EXCEPT = {
     ("torch", "retrieval/_torch_scan.py"),
     ("matplotlib", "demo.py"),
+    ("torch", "_show_versions.py"),
     ("numba", "preprocessing/_token_forest.py"),
 }
 

@@ -1,16 +1,20 @@
 """Every method on the same problem, by the same measure, one finished cell after the other."""
 
 import json
+import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sklearn.model_selection import GridSearchCV
+from sklearn.utils import Bunch
 from tqdm import tqdm
 
 import sklearn_dsh
 
 from ..model_selection import SketchKFold, StratifiedViewKFold
 from ._evaluate import curves, evaluate, evaluate_features, evaluate_projections, with_features
-from ._methods import FEATURES, METHODS
+from ._methods import FEATURES, METHODS, Method
 from ._problem import PROTOCOLS, check_protocol, make_problem
 from ._results import Results
 
@@ -43,7 +47,7 @@ class Plan:
     seeded_bits: int = 64
     k: int = 200
 
-    def cells(self, methods):
+    def cells(self, methods: Mapping[str, Method]) -> Iterator[tuple[str, str, int | None, int]]:
         """Yield (protocol, method, n_bits, seed), a protocol after the other.
 
         Parameters
@@ -60,7 +64,15 @@ class Plan:
                         yield protocol, method, n_bits, seed
 
 
-def compare(data, plan, path, *, methods=None, name="data", verbose=False):
+def compare(
+    data: Bunch,
+    plan: Plan,
+    path: str | os.PathLike[str],
+    *,
+    methods: Mapping[str, Method] | None = None,
+    name: str = "data",
+    verbose: bool = False,
+) -> list[dict[str, Any]]:
     """Compare methods, and keep what is finished in a file.
 
     The settings of a method's grid are chosen once a protocol, by cross-validation on the rows to

@@ -1,11 +1,18 @@
 """Pictures of retrieval: curves, and queries with the photos found for them."""
 
+from typing import TYPE_CHECKING, Any, Literal, Self
+
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from .._validation import resolve_call
 from ..metrics import precision_at_k_curve, precision_recall_curve
 from ..retrieval import HammingRetriever
 from ..views import SketchImageArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 GREEN, RED = "#1a9850", "#d73027"
 KINDS = {
@@ -48,13 +55,20 @@ class RetrievalCurveDisplay:
     [1.0, 1.0, 0.67]
     """
 
-    def __init__(self, x, y, *, kind, name=None):
+    def __init__(
+        self,
+        x: ArrayLike,
+        y: ArrayLike,
+        *,
+        kind: Literal["precision_recall", "precision_at_k"],
+        name: str | None = None,
+    ) -> None:
         self.x = x
         self.y = y
         self.kind = kind
         self.name = name
 
-    def plot(self, ax=None, *, name=None, **kwargs):
+    def plot(self, ax: "Axes | None" = None, *, name: str | None = None, **kwargs: Any) -> Self:
         """Draw the curve.
 
         Parameters
@@ -91,16 +105,16 @@ class RetrievalCurveDisplay:
     @classmethod
     def from_codes(
         cls,
-        query_codes,
-        gallery_codes,
-        query_labels,
-        gallery_labels,
+        query_codes: ArrayLike,
+        gallery_codes: ArrayLike,
+        query_labels: ArrayLike,
+        gallery_labels: ArrayLike,
         *,
-        kind="precision_recall",
-        name=None,
-        ax=None,
-        **kwargs,
-    ):
+        kind: Literal["precision_recall", "precision_at_k"] = "precision_recall",
+        name: str | None = None,
+        ax: "Axes | None" = None,
+        **kwargs: Any,
+    ) -> Self:
         """Draw the curve of codes.
 
         Parameters
@@ -134,8 +148,17 @@ class RetrievalCurveDisplay:
 
     @classmethod
     def from_estimator(
-        cls, estimator, X, Y=None, y=None, *, kind="precision_recall", name=None, ax=None, **kwargs
-    ):
+        cls,
+        estimator: Any,
+        X: ArrayLike | SketchImageArray,
+        Y: ArrayLike | tuple[ArrayLike, ArrayLike] | None = None,
+        y: ArrayLike | tuple[ArrayLike, ArrayLike] | None = None,
+        *,
+        kind: Literal["precision_recall", "precision_at_k"] = "precision_recall",
+        name: str | None = None,
+        ax: "Axes | None" = None,
+        **kwargs: Any,
+    ) -> Self:
         """Encode sketches and photos, and draw the curve of sketches that query the photos.
 
         Parameters
@@ -175,18 +198,18 @@ class RetrievalCurveDisplay:
 
 
 def plot_retrieved(
-    sketches,
-    photos,
-    query_codes,
-    gallery_codes,
-    query_labels,
-    gallery_labels,
+    sketches: NDArray[np.uint8],
+    photos: NDArray[np.uint8],
+    query_codes: NDArray[np.uint8],
+    gallery_codes: NDArray[np.uint8],
+    query_labels: np.ndarray,
+    gallery_labels: np.ndarray,
     *,
-    n_queries=6,
-    n_found=10,
-    title=None,
-    random_state=0,
-):
+    n_queries: int = 6,
+    n_found: int = 10,
+    title: str | None = None,
+    random_state: int = 0,
+) -> "Figure":
     """Draw query sketches, each with its nearest photos: right ones framed green, wrong ones red.
 
     Parameters

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from sklearn.metrics.pairwise import euclidean_distances
@@ -15,6 +16,7 @@ from ..metrics import (
 )
 from ..retrieval import HammingRetriever
 from ..views import SketchImageArray
+from ._problem import Problem
 
 _QUERIES_AT_ONCE = 100  # whose distances to the whole gallery are held
 
@@ -46,7 +48,7 @@ class Result:
     gallery_codes: np.ndarray
 
 
-def evaluate(hasher, problem, *, k=200):
+def evaluate(hasher: Any, problem: Problem, *, k: int = 200) -> Result:
     """Fit a hasher and measure what it retrieves.
 
     Parameters
@@ -85,7 +87,7 @@ def evaluate(hasher, problem, *, k=200):
     )
 
 
-def evaluate_features(problem, *, k=200):
+def evaluate_features(problem: Problem, *, k: int = 200) -> Result:
     """Rank the gallery by the Euclidean distance of feature vectors, without any hashing.
 
     Parameters
@@ -124,7 +126,7 @@ def evaluate_features(problem, *, k=200):
     )
 
 
-def evaluate_projections(hasher, problem, *, k=200):
+def evaluate_projections(hasher: Any, problem: Problem, *, k: int = 200) -> Result:
     """Fit a hasher and rank the gallery by the Euclidean distance of what it projects to.
 
     Parameters

@@ -1,11 +1,15 @@
 """What methods are compared on: what they learn from, the queries and the gallery."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from ..model_selection import SketchKFold, StratifiedViewKFold
 from ..views import SketchImageArray, stack_views
+
+if TYPE_CHECKING:
+    from sklearn.utils import Bunch
 
 PROTOCOLS = ("paper", "unseen")
 _HELD_OUT = 5  # one in so many sketches (and photos) where the data name no test part
@@ -33,7 +37,7 @@ class Problem:
     y_gallery: np.ndarray
 
     @property
-    def description(self):
+    def description(self) -> str:
         """The protocol in words, with the numbers of sketches and photos."""
         n_sketches, n_photos, n_queries, n_gallery = self.sizes()
         if self.protocol == "paper":
@@ -45,7 +49,7 @@ class Problem:
             f"{photos};\n{n_queries} other sketches query {gallery}"
         )
 
-    def sizes(self):
+    def sizes(self) -> list[int]:
         """Numbers of the sketches and photos trained on, the queries and the gallery."""
         return [
             self.train.n_sketches, self.train.n_images, len(self.y_query), len(self.y_gallery)
@@ -58,7 +62,9 @@ def check_protocol(protocol):
         raise ValueError(f"protocol must be one of {PROTOCOLS}, got {protocol!r}.")
 
 
-def make_problem(data, protocol="paper", *, random_state=0):
+def make_problem(
+    data: "Bunch", protocol: Literal["paper", "unseen"] = "paper", *, random_state: int = 0
+) -> Problem:
     """Split the queries, and for one protocol the gallery, off.
 
     Parameters

@@ -1,8 +1,14 @@
 """The results of a comparison as Markdown tables and plots."""
 
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
 import numpy as np
 
 from ._displays import RetrievalCurveDisplay
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # Liu et al. (CVPR 2017), table 2; quoted from memory of the paper: MAP at 32, 64 and 128 bits.
 PUBLISHED = {
@@ -30,7 +36,9 @@ PUBLISHED = {
 PUBLISHED_BITS = (32, 64, 128)
 
 
-def markdown_report(rows, *, published=None):
+def markdown_report(
+    rows: Sequence[Mapping[str, Any]], *, published: Literal["tu_berlin", "sketchy"] | None = None
+) -> str:
     """Tables of a comparison.
 
     Parameters
@@ -118,7 +126,7 @@ def format_table(cells):
     return "\n".join("| " + " | ".join(line) + " |" for line in [lines[0], rule, *lines[1:]])
 
 
-def plot_comparison(rows, *, n_bits=64):
+def plot_comparison(rows: Sequence[Mapping[str, Any]], *, n_bits: int = 64) -> "Figure":
     """Precision over recall, precision at k, and MAP over the length of the codes.
 
     Parameters

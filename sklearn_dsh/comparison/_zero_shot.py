@@ -1,7 +1,9 @@
 """Zero-shot retrieval: the categories of the queries were not trained on."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.model_selection import StratifiedKFold
+from sklearn.utils import Bunch
 
 from ..views import stack_views
 from ._problem import _HELD_OUT, Problem
@@ -19,7 +21,7 @@ class ZeroShotProblem(Problem):
     """
 
     @property
-    def description(self):
+    def description(self) -> str:
         """The protocol in words, with the numbers of sketches and photos."""
         n_sketches, n_photos, n_queries, n_gallery = self.sizes()
         held_out = ", ".join(map(str, np.unique(self.y_query)))
@@ -32,7 +34,9 @@ class ZeroShotProblem(Problem):
         )
 
 
-def make_zero_shot_problem(data, held_out, *, generalised=False, random_state=0):
+def make_zero_shot_problem(
+    data: Bunch, held_out: ArrayLike, *, generalised: bool = False, random_state: int = 0
+) -> ZeroShotProblem:
     """Hold whole categories out: learn from some, search among others.
 
     Parameters

@@ -1,6 +1,7 @@
 """Sketches and photos in folders on disk."""
 
 import csv
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,7 +13,12 @@ from ._files import IMAGE_SUFFIXES, decode_images
 _COLUMNS = ("path", "view", "label", "split")
 
 
-def load_sketch_photo_folder(root, *, split=None, size=64):
+def load_sketch_photo_folder(
+    root: str | os.PathLike[str],
+    *,
+    split: str | Mapping[str, str | None] | None = None,
+    size: int | None = 64,
+) -> Bunch:
     """Read a folder of sketches and photos, one subfolder per category.
 
     The files are `<root>/sketch/<category>/*` and `<root>/photo/<category>/*`. Without a

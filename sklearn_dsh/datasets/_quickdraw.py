@@ -5,6 +5,7 @@ import os
 from numbers import Integral
 
 import numpy as np
+from numpy.typing import ArrayLike
 from PIL import Image, ImageDraw
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
@@ -33,7 +34,14 @@ _MARGIN = 1 / 16
     },
     prefer_skip_nested_validation=True,
 )
-def load_quickdraw(root, *, categories=None, max_per_category=1000, size=64, random_state=0):
+def load_quickdraw(
+    root: str | os.PathLike[str],
+    *,
+    categories: ArrayLike | None = None,
+    max_per_category: int | None = 1000,
+    size: int = 64,
+    random_state: int | np.random.RandomState | None = 0,
+) -> Bunch:
     """Read drawings of the game Quick, Draw! [1]_.
 
     There are 50 million, of 345 categories, drawn in 20 seconds each. Nothing is downloaded: get

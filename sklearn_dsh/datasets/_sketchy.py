@@ -5,6 +5,7 @@ import re
 from numbers import Integral
 
 import numpy as np
+from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, validate_params
 
 from ._files import (
@@ -48,7 +49,15 @@ _EXTENSIONS = ("EXTEND_image_sketchy", "EXTEND_image_sketchy_ready", "extended_p
     },
     prefer_skip_nested_validation=True,
 )
-def load_sketchy(root, *, extension=True, size=64, n_queries=50, random_state=0, check_counts=True):
+def load_sketchy(
+    root: str | os.PathLike[str],
+    *,
+    extension: bool = True,
+    size: int | None = 64,
+    n_queries: int = 50,
+    random_state: int | np.random.RandomState | None = 0,
+    check_counts: bool = True,
+) -> Bunch:
     """Read the Sketchy database [1]_, with the photos that [2]_ added to it.
 
     Sketchy has 75,471 sketches of 125 categories, each drawn after one of 12,500 photos; the

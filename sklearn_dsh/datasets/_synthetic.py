@@ -23,13 +23,13 @@ from ._shapes import CATEGORIES
 )
 def make_sketch_photo(
     *,
-    n_categories=8,
-    n_sketches=600,
-    n_photos=600,
-    size=64,
-    difficulty=1.0,
-    random_state=None,
-):
+    n_categories: int = 8,
+    n_sketches: int = 600,
+    n_photos: int = 600,
+    size: int = 64,
+    difficulty: float = 1.0,
+    random_state: int | np.random.RandomState | None = None,
+) -> Bunch:
     """Draw sketches and photos of synthetic objects, such as boats, cups and trees.
 
     Photos show an object with texture and shading, in some pose, on a cluttered background and

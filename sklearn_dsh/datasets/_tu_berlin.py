@@ -3,6 +3,8 @@
 import os
 from numbers import Integral
 
+import numpy as np
+from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, validate_params
 
 from ._files import (
@@ -39,7 +41,14 @@ _PHOTO_FOLDERS = ("ImageResized", "ImageResized_ready", "images")
     },
     prefer_skip_nested_validation=True,
 )
-def load_tu_berlin(root, *, size=64, n_queries=10, random_state=0, check_counts=True):
+def load_tu_berlin(
+    root: str | os.PathLike[str],
+    *,
+    size: int | None = 64,
+    n_queries: int = 10,
+    random_state: int | np.random.RandomState | None = 0,
+    check_counts: bool = True,
+) -> Bunch:
     """Read the TU-Berlin sketches [1]_ and the photos of their extension [2]_ [3]_.
 
     There are 20,000 sketches, 80 of each of 250 categories. They come without photos: the extension

@@ -5,8 +5,10 @@ import re
 from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import HasMethods, StrOptions, validate_params
 
 from ._vector_files import read_vectors
@@ -24,8 +26,14 @@ from ._vector_files import read_vectors
     prefer_skip_nested_validation=True,
 )
 def load_class_vectors(
-    source, classes, *, format="auto", lowercase=True, missing="raise", normalize=True
-):
+    source: str | os.PathLike[str],
+    classes: ArrayLike | Mapping[Any, str],
+    *,
+    format: Literal["auto", "text", "binary"] = "auto",
+    lowercase: bool = True,
+    missing: Literal["raise", "ignore"] = "raise",
+    normalize: bool = True,
+) -> dict[Any, NDArray[np.float64]]:
     """Vectors of categories from a file of word vectors.
 
     Only the vectors of the words that the categories' names need are kept: memory does not grow
@@ -130,7 +138,9 @@ def load_class_vectors(
     },
     prefer_skip_nested_validation=True,
 )
-def encode_class_names(classes, model, *, normalize=True):
+def encode_class_names(
+    classes: ArrayLike | Mapping[Any, str], model: Any, *, normalize: bool = True
+) -> dict[Any, NDArray[np.float64]]:
     """Vectors of categories from a sentence encoder, such as those of sentence-transformers.
 
     Parameters

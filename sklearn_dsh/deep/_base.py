@@ -2,8 +2,11 @@
 
 import os
 from numbers import Integral, Real
+from typing import Literal
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -89,7 +92,7 @@ class BaseDeepHasher(BaseCrossModalHasher):
         "verbose": ["verbose"],
     }
 
-    def build_network(self):
+    def build_network(self) -> torch.nn.Module:
         """The trained networks as a torch module, in eval mode, on ``device``.
 
         Returns
@@ -112,7 +115,9 @@ class BaseDeepHasher(BaseCrossModalHasher):
     def _image_size(self, view):
         return image_size(self, view)
 
-    def features(self, X, view=None):
+    def features(
+        self, X: ArrayLike, view: Literal["sketch", "image"] | None = None
+    ) -> NDArray[np.float32]:
         """What the last hidden layer of the trained networks gives: learned features.
 
         Parameters

@@ -3,6 +3,7 @@
 The messages below are the part of ``caffe.proto`` that holds weights; other fields are skipped.
 """
 
+import os
 from functools import cache
 from math import prod
 from typing import NamedTuple
@@ -79,7 +80,7 @@ def _net_parameter():
     )
 
 
-def load_caffemodel(path):
+def load_caffemodel(path: str | os.PathLike[str]) -> dict[str, CaffeLayer]:
     """Read the weights of a .caffemodel file.
 
     Both layouts are read, ``layer`` and the older ``layers`` with numeric types, blobs with a

@@ -1,9 +1,12 @@
 """The estimator: Deep Sketch Hashing behind scikit-learn's interface."""
 
+import os
 from numbers import Integral, Real
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
@@ -219,47 +222,47 @@ class DeepSketchHasher(BaseDeepHasher):
 
     def __init__(
         self,
-        n_bits=128,
+        n_bits: int = 128,
         *,
-        architecture="compact",
-        loss="cross_entropy",
-        code_updates="discrete",
-        init_codes="separated",
-        min_code_distance="auto",
-        similarity="centred",
-        semantic_weight=0.01,
-        quantization_weight="balanced",
-        class_vectors=None,
-        sketch_tokens="auto",
-        weight_sharing="auto",
-        max_iter=3,
-        steps_per_iter="auto",
-        batch_size=32,
-        learning_rate=1e-3,
-        schedule="cosine",
-        weight_decay=0.05,
-        max_grad_norm=None,
-        precision="auto",
-        compile=False,
-        augment=True,
-        class_balanced=True,
-        auxiliary_weight=0.3,
-        ema_decay=None,
-        image_size="auto",
-        dropout="sketchy",
-        pixels="auto",
-        c1_weights=None,
-        validation_fraction=None,
-        n_iter_no_change=None,
-        warm_start=False,
-        checkpoint_dir=None,
-        cache_size=1024,
-        cache_dir=None,
-        n_jobs=None,
-        device="auto",
-        verbose=0,
-        random_state=None,
-    ):
+        architecture: Literal["compact", "paper"] = "compact",
+        loss: Literal["cross_entropy", "regression"] = "cross_entropy",
+        code_updates: Literal["discrete", "relaxed", "fixed"] = "discrete",
+        init_codes: Literal["separated", "random"] = "separated",
+        min_code_distance: int | Literal["auto"] | None = "auto",
+        similarity: Literal["centred", "signed", "binary"] = "centred",
+        semantic_weight: float = 0.01,
+        quantization_weight: float | Literal["balanced"] = "balanced",
+        class_vectors: dict[Any, ArrayLike] | ArrayLike | None = None,
+        sketch_tokens: Any = "auto",
+        weight_sharing: Literal["auto", "all", "convolutions", "none"] = "auto",
+        max_iter: int = 3,
+        steps_per_iter: int | Literal["auto"] = "auto",
+        batch_size: int = 32,
+        learning_rate: float = 1e-3,
+        schedule: Literal["cosine", "linear", "constant"] = "cosine",
+        weight_decay: float = 0.05,
+        max_grad_norm: float | None = None,
+        precision: Literal["auto", "float32", "bfloat16", "float16"] = "auto",
+        compile: bool = False,
+        augment: bool = True,
+        class_balanced: bool = True,
+        auxiliary_weight: float = 0.3,
+        ema_decay: float | None = None,
+        image_size: int | Literal["auto"] = "auto",
+        dropout: Literal["sketchy", "tu_berlin"] = "sketchy",
+        pixels: dict[str, Any] | Literal["auto"] = "auto",
+        c1_weights: str | os.PathLike[str] | None = None,
+        validation_fraction: Any = None,
+        n_iter_no_change: int | None = None,
+        warm_start: bool = False,
+        checkpoint_dir: str | os.PathLike[str] | None = None,
+        cache_size: float = 1024,
+        cache_dir: str | os.PathLike[str] | None = None,
+        n_jobs: int | None = None,
+        device: str = "auto",
+        verbose: int = 0,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.n_bits = n_bits
         self.architecture = architecture
         self.loss = loss
@@ -333,7 +336,12 @@ class DeepSketchHasher(BaseDeepHasher):
             setattr(self, name, value)
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, Y=None, y=None):
+    def partial_fit(
+        self,
+        X: Any,
+        Y: ArrayLike | tuple[ArrayLike, ArrayLike] | None = None,
+        y: ArrayLike | tuple[ArrayLike, ArrayLike] | None = None,
+    ) -> Self:
         """One more round of the alternation, from the networks and codes that there are.
 
         The learning rate warms up and falls again within the round. Without an earlier fit, this
@@ -357,8 +365,14 @@ class DeepSketchHasher(BaseDeepHasher):
 
     @classmethod
     def from_caffemodel(
-        cls, sketch=None, image=None, *, sketch_tokens="auto", pixels="auto", device="auto"
-    ):
+        cls,
+        sketch: str | os.PathLike[str] | None = None,
+        image: str | os.PathLike[str] | None = None,
+        *,
+        sketch_tokens: Any = "auto",
+        pixels: dict[str, Any] | Literal["auto"] = "auto",
+        device: str = "auto",
+    ) -> Self:
         """A fitted hasher with the weights of the models that the authors released.
 
         Parameters

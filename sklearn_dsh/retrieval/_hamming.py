@@ -1,8 +1,10 @@
 """The estimator around the search kernels."""
 
 from numbers import Integral, Real
+from typing import Any, Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -105,7 +107,15 @@ class HammingRetriever(BaseEstimator):
         "device": [str],
     }
 
-    def __init__(self, n_neighbors=5, *, radius=2, algorithm="auto", n_jobs=None, device="cpu"):
+    def __init__(
+        self,
+        n_neighbors: int = 5,
+        *,
+        radius: float = 2,
+        algorithm: Literal["auto", "linear_scan", "multi_index", "balls"] = "auto",
+        n_jobs: int | None = None,
+        device: str = "cpu",
+    ) -> None:
         self.n_neighbors = n_neighbors
         self.radius = radius
         self.algorithm = algorithm
@@ -113,7 +123,7 @@ class HammingRetriever(BaseEstimator):
         self.device = device
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Take the gallery.
 
         Parameters
@@ -146,7 +156,7 @@ class HammingRetriever(BaseEstimator):
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y=None):
+    def partial_fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Append codes to the gallery; they get the next indices.
 
         The cost is amortised: O(1) a code. The first append to a fitted array copies it. A
@@ -189,7 +199,7 @@ class HammingRetriever(BaseEstimator):
             self._build_structure()
         return self
 
-    def remove(self, indices):
+    def remove(self, indices: ArrayLike) -> Self:
         """Take codes out of the gallery; all others keep their indices.
 
         A code that was removed before stays so. Its memory is kept, too.
@@ -220,7 +230,14 @@ class HammingRetriever(BaseEstimator):
         self.n_removed_ = int(len(kept) - np.count_nonzero(kept))
         return self
 
-    def kneighbors(self, X=None, n_neighbors=None, return_distance=True, *, mask=None):
+    def kneighbors(
+        self,
+        X: ArrayLike | None = None,
+        n_neighbors: int | None = None,
+        return_distance: bool = True,
+        *,
+        mask: ArrayLike | None = None,
+    ) -> Any:
         """Find the nearest codes of every query.
 
         Parameters
@@ -270,7 +287,14 @@ class HammingRetriever(BaseEstimator):
         )
         return (distances, indices) if return_distance else indices
 
-    def radius_neighbors(self, X=None, radius=None, return_distance=True, *, mask=None):
+    def radius_neighbors(
+        self,
+        X: ArrayLike | None = None,
+        radius: float | None = None,
+        return_distance: bool = True,
+        *,
+        mask: ArrayLike | None = None,
+    ) -> Any:
         """Find all codes within a radius of every query.
 
         Parameters
@@ -300,7 +324,14 @@ class HammingRetriever(BaseEstimator):
         distances, indices = split_answers(*self._search_within(X, radius, mask))
         return (distances, indices) if return_distance else indices
 
-    def kneighbors_graph(self, X=None, n_neighbors=None, mode="connectivity", *, mask=None):
+    def kneighbors_graph(
+        self,
+        X: ArrayLike | None = None,
+        n_neighbors: int | None = None,
+        mode: Literal["connectivity", "distance"] = "connectivity",
+        *,
+        mask: ArrayLike | None = None,
+    ) -> csr_matrix:
         """Graph of the nearest codes of every query.
 
         Parameters
@@ -320,7 +351,14 @@ class HammingRetriever(BaseEstimator):
         offsets = np.arange(0, indices.size + 1, indices.shape[1])
         return self._graph(distances.ravel(), indices.ravel(), offsets, mode)
 
-    def radius_neighbors_graph(self, X=None, radius=None, mode="connectivity", *, mask=None):
+    def radius_neighbors_graph(
+        self,
+        X: ArrayLike | None = None,
+        radius: float | None = None,
+        mode: Literal["connectivity", "distance"] = "connectivity",
+        *,
+        mask: ArrayLike | None = None,
+    ) -> csr_matrix:
         """Graph of the codes within a radius of every query.
 
         Parameters
@@ -339,7 +377,7 @@ class HammingRetriever(BaseEstimator):
         distances, indices, offsets = self._search_within(X, radius, mask)
         return self._graph(distances, indices, offsets, mode)
 
-    def search_stats(self):
+    def search_stats(self) -> dict[str, Any] | None:
         """What the last search did, whichever thread ran it.
 
         Returns

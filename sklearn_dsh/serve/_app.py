@@ -1,11 +1,15 @@
 """The web application: the page, its pictures, and the search behind it."""
 
+import os
 import secrets
+from collections.abc import Sequence
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from anyio import CapacityLimiter, to_thread
+from numpy.typing import NDArray
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -35,7 +39,14 @@ _HEADERS = {
 }
 
 
-def create_app(hasher, gallery, *, n_results=24, samples=None, allowed_hosts=LOOPBACK):
+def create_app(
+    hasher: Any,
+    gallery: Any,
+    *,
+    n_results: int = 24,
+    samples: NDArray[np.uint8] | Sequence[str | os.PathLike[str]] | None = None,
+    allowed_hosts: Sequence[str] = LOOPBACK,
+) -> Starlette:
     """Make a web application that finds the photos of a gallery by drawing them.
 
     The page is at ``/``. ``POST /search`` takes the bytes of a picture and gives the nearest

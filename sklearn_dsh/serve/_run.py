@@ -1,5 +1,6 @@
 """Serve the page on this machine."""
 
+import os
 import socket
 import sys
 import webbrowser
@@ -13,7 +14,14 @@ from ._app import LOOPBACK, create_app
 from ._example import ensure_example
 
 
-def run(model=None, gallery=None, *, host="127.0.0.1", port=8000, open_browser=True):
+def run(
+    model: str | os.PathLike[str] | None = None,
+    gallery: str | os.PathLike[str] | None = None,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    open_browser: bool = True,
+) -> None:
     """Serve the page until Ctrl+C is pressed.
 
     Parameters
