@@ -324,7 +324,8 @@ def main():
     )
     parser.add_argument("--quick", action="store_true")
     for name, values in GRID.items():
-        parser.add_argument(f"--{name}", nargs="+", type=type(values[0]), help=f"of {values}")
+        text = f"of {values}".replace("%", "%%")
+        parser.add_argument(f"--{name}", nargs="+", type=type(values[0]), help=text)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=Path("retrieval_speed.jsonl"))
