@@ -150,7 +150,7 @@ def default_methods(features="HOG"):
     --------
     >>> from sklearn_dsh.comparison import default_methods
     >>> list(default_methods())[:4]
-    ['DSH', 'SDH', 'SePH', 'SCM-Seq']
+    ['DSH', 'DCMH', 'SDH', 'SePH']
     """
     if features == "HOG":
         return dict(METHODS)
