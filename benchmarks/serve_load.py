@@ -17,7 +17,6 @@ import asyncio
 import io
 import os
 import platform
-import socket
 import subprocess
 import sys
 import time
@@ -45,6 +44,7 @@ def serve(options):
     from sklearn_dsh import DeepSketchHasher
     from sklearn_dsh.gallery import Gallery
     from sklearn_dsh.serve import create_app
+    from sklearn_dsh.serve._run import _listen
 
     data = make_sketch_photo(n_categories=2, n_sketches=32, n_photos=32, random_state=0)
     hasher = DeepSketchHasher(N_BITS, max_iter=1, steps_per_iter=4, random_state=0)
@@ -52,7 +52,7 @@ def serve(options):
     rng = np.random.default_rng(0)
     codes = rng.integers(0, 256, (options.codes, N_BITS // 8), dtype=np.uint8)
     app = create_app(hasher, Gallery(codes, N_BITS, [f"{i}.jpg" for i in range(len(codes))]))
-    with socket.create_server(("127.0.0.1", 0), backlog=256) as listener:
+    with _listen("127.0.0.1", 0) as listener:
         print(listener.getsockname()[1], flush=True)
         uvicorn.Server(uvicorn.Config(app, log_level="error")).run(sockets=[listener])
 

@@ -112,3 +112,12 @@ def test_port_that_is_taken():
 )
 def test_names_that_may_be_called(host, allowed):
     assert set(_run._allowed_hosts(host)) == allowed
+
+
+def test_connections_do_not_wait_to_send():
+    with (
+        _run._listen("127.0.0.1", 0) as listener,
+        socket.create_connection(listener.getsockname()),
+        listener.accept()[0] as connection,
+    ):
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
