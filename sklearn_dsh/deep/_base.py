@@ -92,6 +92,11 @@ class BaseDeepHasher(BaseCrossModalHasher):
         "verbose": ["verbose"],
     }
 
+    def _keep(self, fitted):
+        """Set the fitted attributes of a dict."""
+        for name, value in fitted.items():
+            setattr(self, name, value)
+
     def build_network(self) -> torch.nn.Module:
         """The trained networks as a torch module, in eval mode, on ``device``.
 
@@ -172,3 +177,13 @@ class BaseDeepHasher(BaseCrossModalHasher):
             pixels=settings["pixels"],
             n_jobs=self.n_jobs,
         )
+
+
+# What the hashers offer that differ from Deep Sketch Hashing in their loss alone.
+LOSS_CONSTRAINTS = {
+    name: BaseDeepHasher._parameter_constraints[name]
+    for name in (
+        "n_bits", "sketch_tokens", "max_iter", "steps_per_iter", "batch_size", "learning_rate",
+        "augment", "image_size", "checkpoint_dir", "n_jobs", "device", "verbose", "random_state",
+    )
+}  # fmt: skip

@@ -11,8 +11,9 @@ from torch.nn import functional
 from .._pairs import draw_pairs
 from .._validation import ViewData
 from ..views import RowSubset
-from ._base import BaseDeepHasher
+from ._base import LOSS_CONSTRAINTS, BaseDeepHasher
 from ._fit import fit_networks
+from ._rounds import LossOnly
 
 ROWS_AT_ONCE = 512  # of the objective's comparisons
 
@@ -106,18 +107,11 @@ class DCMHHasher(BaseDeepHasher):
     """
 
     _parameter_constraints: dict = {
-        **{
-            name: BaseDeepHasher._parameter_constraints[name]
-            for name in (
-                "n_bits", "sketch_tokens", "max_iter", "steps_per_iter", "batch_size",
-                "learning_rate", "augment", "image_size", "checkpoint_dir", "n_jobs", "device",
-                "verbose", "random_state",
-            )
-        },
+        **LOSS_CONSTRAINTS,
         "gamma": [Interval(Real, 0, None, closed="left")],
         "eta": [Interval(Real, 0, None, closed="left")],
         "n_pairs": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-    }  # fmt: skip
+    }
 
     def __init__(
         self,
@@ -163,8 +157,7 @@ class DCMHHasher(BaseDeepHasher):
             return PairLikelihood(labels, self.n_bits, self.gamma, self.eta, random_state)
 
         fitted, _ = fit_networks(self, pairs, make_likelihood)
-        for name, value in fitted.items():
-            setattr(self, name, value)
+        self._keep(fitted)
 
 
 def _draw_pairs(data, n_pairs, random_state):
@@ -177,7 +170,7 @@ def _draw_pairs(data, n_pairs, random_state):
     return ViewData(*parts, *labels, paired=True)
 
 
-class PairLikelihood:
+class PairLikelihood(LossOnly):
     """F, G and B over the rounds of a fit: see `alternate` for what is called when.
 
     With one view alone, that view stands on both sides.
@@ -190,7 +183,7 @@ class PairLikelihood:
     random_state : RandomState
     """
 
-    mixes, paired, updates = False, True, True
+    paired, updates = True, True
 
     def __init__(self, labels, n_bits, gamma, eta, random_state):
         self.labels, self.gamma, self.eta = next(iter(labels.values())), gamma, eta
@@ -245,13 +238,3 @@ class PairLikelihood:
     def _both_sides(self):
         sides = list(self.outputs.values())
         return sides[0], sides[-1]
-
-    def learned(self):
-        return {}
-
-    def state_dict(self):
-        """Nothing: the next round begins with the networks' outputs."""
-        return {}
-
-    def load_state_dict(self, state):
-        pass

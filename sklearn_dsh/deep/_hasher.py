@@ -332,8 +332,7 @@ class DeepSketchHasher(BaseDeepHasher):
         fitted["category_codes_"] = {
             view: (codes.T > 0).astype(np.uint8) for view, codes in learned["majority"].items()
         }
-        for name, value in fitted.items():
-            setattr(self, name, value)
+        self._keep(fitted)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(

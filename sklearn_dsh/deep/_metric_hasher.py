@@ -6,8 +6,9 @@ import torch
 from sklearn.preprocessing import normalize
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ._base import BaseDeepHasher
+from ._base import LOSS_CONSTRAINTS, BaseDeepHasher
 from ._fit import fit_networks
+from ._rounds import LossOnly
 
 MARGINS = {"triplet": 0.3, "contrastive": 1.0}
 
@@ -99,17 +100,10 @@ class DeepMetricHasher(BaseDeepHasher):
     """
 
     _parameter_constraints: dict = {
-        **{
-            name: BaseDeepHasher._parameter_constraints[name]
-            for name in (
-                "n_bits", "sketch_tokens", "max_iter", "steps_per_iter", "batch_size",
-                "learning_rate", "augment", "image_size", "checkpoint_dir", "n_jobs", "device",
-                "verbose", "random_state",
-            )
-        },
+        **LOSS_CONSTRAINTS,
         "loss": [StrOptions(set(MARGINS))],
         "margin": [StrOptions({"auto"}), Interval(Real, 0, 2, closed="neither")],
-    }  # fmt: skip
+    }
 
     def __init__(
         self,
@@ -154,14 +148,13 @@ class DeepMetricHasher(BaseDeepHasher):
 
         fitted, _ = fit_networks(self, data, make_metric)
         del fitted["objective_curve_"]  # no codes, no objective of theirs
-        for name, value in fitted.items():
-            setattr(self, name, value)
+        self._keep(fitted)
 
     def _project_view(self, X, view):
         return normalize(super()._project_view(X, view), copy=False)
 
 
-class Metric:
+class Metric(LossOnly):
     """The losses of distances: see `alternate` for what is called when.
 
     Parameters
@@ -171,8 +164,6 @@ class Metric:
     kind : {"triplet", "contrastive"}
     margin : float
     """
-
-    mixes, paired, updates = False, False, False
 
     def __init__(self, views, kind, margin):
         self.views, self.margin = views, margin
@@ -194,15 +185,6 @@ class Metric:
             return self.of_distances(distances, same & compared, ~same, self.margin)
 
         return loss
-
-    def learned(self):
-        return {}
-
-    def state_dict(self):
-        return {}
-
-    def load_state_dict(self, state):
-        pass
 
 
 def triplet_loss(distances, same, other, margin):

@@ -42,6 +42,24 @@ class Found:
     learned: dict
 
 
+class LossOnly:
+    """A method with a loss and nothing that outlives a round: see `alternate`.
+
+    The next round begins with the networks' outputs, so that a checkpoint needs no more.
+    """
+
+    mixes, paired, updates = False, False, False
+
+    def learned(self):
+        return {}
+
+    def state_dict(self):
+        return {}
+
+    def load_state_dict(self, state):
+        pass
+
+
 def alternate(
     trainer,
     method,
