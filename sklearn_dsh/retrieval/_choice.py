@@ -10,7 +10,11 @@ import mmap
 import numpy as np
 
 from sklearn_dsh.retrieval._balls import Balls, find_centres
-from sklearn_dsh.retrieval._linear_scan import search_nearest
+from sklearn_dsh.retrieval._linear_scan import (
+    count_scan_threads,
+    search_nearest,
+    split_queries,
+)
 from sklearn_dsh.retrieval._multi_index import MultiIndex, count_keys, substring_bits
 
 _FEWEST_CODES = 1 << 13  # a scan of fewer is over in microseconds
@@ -25,6 +29,7 @@ _TABLE_UNIT = 2e-8  # a key that is looked up, or a code that is compared
 _TABLE_QUERY = 5e-7
 # How much of a scan's time a structure may take to be worth its memory.
 _WORTH = 0.5
+_MOST_K = 10_000  # neighbours up to which the time is foreseen
 
 
 def is_mapped(array):
@@ -37,7 +42,10 @@ def is_mapped(array):
 
 
 def choose_structure(codes, *, n_jobs=None):
-    """The structure that makes searches for a few neighbours fastest, or None for a scan."""
+    """The structure that makes searches for a few neighbours fastest, or None for a scan.
+
+    Its `shares` tell for how many neighbours it is worthwhile.
+    """
     n, n_bytes = codes.shape
     if n < _FEWEST_CODES or is_mapped(codes):
         return None
@@ -46,8 +54,8 @@ def choose_structure(codes, *, n_jobs=None):
     queries = np.ascontiguousarray(codes[own])
     nearest, _ = search_nearest(codes, queries, _K, own_rows=own, n_jobs=n_jobs)
     reach = nearest[:, -1]
-    seconds = {None: _SCAN_BYTE * codes.size}
-    most = _WORTH * seconds[None]
+    scan_seconds = _SCAN_BYTE * codes.size
+    most = _WORTH * scan_seconds
     centres = find_centres(codes, n_jobs=n_jobs)
     sample = codes[np.sort(rng.choice(n, min(n, _SAMPLE), replace=False))]
     candidates = []
@@ -58,18 +66,39 @@ def choose_structure(codes, *, n_jobs=None):
     in_bucket = n / 2.0 ** np.diff(ends).min()
     if _TABLE_UNIT * keys * (1 + in_bucket) < most:
         candidates.append(MultiIndex(codes))
-    for structure in candidates:
-        *_, counts, (compared, looked_up) = structure.nearest(
-            queries, _K, own_rows=own, n_jobs=n_jobs
-        )
-        if structure.name == "balls":
-            seconds[structure] = _BALL_QUERY + _BALL_BYTE * n_bytes * compared / _QUERIES
-        else:
-            work = (compared + looked_up) / _QUERIES
-            given_up = np.mean(counts < 0)
-            seconds[structure] = _TABLE_QUERY + _TABLE_UNIT * work + given_up * seconds[None]
-    best = min(seconds, key=seconds.get)
-    return best if seconds[best] < most else None
+    seconds = {
+        structure: _query_seconds(structure, queries, own, _K, scan_seconds, n_jobs)
+        for structure in candidates
+    }
+    best = min(seconds, key=seconds.get, default=None)
+    if best is None or seconds[best] >= most:
+        return None
+    shares, k = [seconds[best] / scan_seconds], _K
+    while shares[-1] < 1 and 2 * k < min(_MOST_K, n):
+        k *= 2
+        shares.append(_query_seconds(best, queries, own, k, scan_seconds, n_jobs) / scan_seconds)
+    best.shares = np.array(shares)
+    return best
+
+
+def is_worthwhile(structure, gallery, k, n_queries, n_jobs):
+    """Whether a structure finds the `k` nearest codes of some queries faster than a scan."""
+    if structure is None or structure.shares is None:  # none, or the only one that was asked for
+        return structure is not None
+    doublings = max(0, int(k - 1) // _K).bit_length()
+    share = structure.shares[min(doublings, len(structure.shares) - 1)]
+    # A scan has work for all threads, the structure for one a part of the queries.
+    n_threads = len(split_queries(n_queries, n_jobs))
+    return share * count_scan_threads(gallery, n_queries, n_jobs) / n_threads < 1
+
+
+def _query_seconds(structure, queries, own, k, scan_seconds, n_jobs):
+    """What a query takes, as far as is known from the numbers of codes and keys."""
+    *_, counts, (compared, looked_up) = structure.nearest(queries, k, own_rows=own, n_jobs=n_jobs)
+    if structure.name == "balls":
+        return _BALL_QUERY + _BALL_BYTE * structure.n_bytes * compared / len(queries)
+    given_up = np.mean(counts < 0) * scan_seconds
+    return _TABLE_QUERY + _TABLE_UNIT * (compared + looked_up) / len(queries) + given_up
 
 
 def _share_in_reach(centres, sample, queries, reach):

@@ -50,6 +50,8 @@ class DistinctCodes:
     which writes the answers of some queries as the kernels do.
     """
 
+    shares = None  # of a scan's time for more and more neighbours, set where "auto" chose
+
     @property
     def n_rows(self):
         """Rows of the gallery that can be found."""

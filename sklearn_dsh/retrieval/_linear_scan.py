@@ -210,8 +210,7 @@ class _Plan:
         self.largest = 8 * n_bytes
         lanes = _kernels.LANES
         self.block = lanes * max(4, min(_BLOCK_BYTES // n_bytes // lanes, 64))
-        n_threads = min(count_threads(n_jobs), gallery.size * len(queries) // _BYTES_PER_THREAD)
-        n_threads = max(1, n_threads)
+        n_threads = count_scan_threads(gallery, len(queries), n_jobs)
         # With fewer queries than a block has, every thread would turn all codes to planes for few.
         self.splits_gallery = n_threads > 1 and len(queries) < _QUERIES_PER_BLOCK * n_threads
         if self.splits_gallery:
@@ -238,6 +237,11 @@ def count_threads(n_jobs):
     if n_jobs is None or n_jobs == 0:  # the context's; an error
         return effective_n_jobs(n_jobs)
     return n_jobs if n_jobs > 0 else max(1, cpu_count() + 1 + n_jobs)
+
+
+def count_scan_threads(gallery, n_queries, n_jobs):
+    """Threads that are worth starting."""
+    return max(1, min(count_threads(n_jobs), gallery.size * n_queries // _BYTES_PER_THREAD))
 
 
 class RowMask:

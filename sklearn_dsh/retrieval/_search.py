@@ -6,6 +6,7 @@ from numbers import Real
 import numpy as np
 
 from sklearn_dsh.retrieval import _kernels
+from sklearn_dsh.retrieval._choice import is_worthwhile
 from sklearn_dsh.retrieval._linear_scan import search_nearest, search_some, search_within
 
 # Where a smaller share of the gallery may be found, by many queries, its codes are put side by side
@@ -33,6 +34,8 @@ def find_nearest(gallery, structure, queries, k, *, own_rows, allowed, n_jobs):
     stats : dict
         As `HammingRetriever.search_stats` gives it.
     """
+    if not is_worthwhile(structure, gallery, k, len(queries), n_jobs):
+        structure = None
     few = _few_rows(gallery, structure, queries, allowed)
     if few is not None:
         own = None if own_rows is None else _places(few, own_rows)

@@ -28,7 +28,7 @@ class TorchScan:
     """
 
     name = "linear_scan"
-    n_distinct = None
+    n_distinct = shares = None
 
     def __init__(self, gallery, device):
         try:

@@ -7,6 +7,7 @@ import pickle
 import sys
 from itertools import pairwise
 from threading import Thread
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
@@ -19,7 +20,7 @@ from hypothesis import strategies as st
 from sklearn_dsh import HammingRetriever
 from sklearn_dsh.retrieval import _hamming, _linear_scan, _torch_scan
 from sklearn_dsh.retrieval._balls import Balls
-from sklearn_dsh.retrieval._choice import choose_structure, is_mapped
+from sklearn_dsh.retrieval._choice import choose_structure, is_mapped, is_worthwhile
 from sklearn_dsh.retrieval._multi_index import MultiIndex
 
 pytestmark = pytest.mark.usefixtures("small_work_is_split")
@@ -187,6 +188,37 @@ def test_auto_looks_at_the_codes(flipped, n_distinct, expected):
     assert type(structure) is (type(None) if expected is None else expected)
     retriever = HammingRetriever().fit(codes)
     check_nearest(retriever, codes[:4], 30, brute_force(codes, codes[:4], 30))
+
+
+def test_auto_scans_for_more_neighbours_than_a_structure_is_good_for():
+    codes = make_codes(4, 20_000, 16, 40, 0.02)
+    retriever = HammingRetriever().fit(codes)
+    for k, algorithm in [(10, "balls"), (200, "balls"), (3000, "linear_scan")]:
+        check_nearest(retriever, codes[:4], k, brute_force(codes, codes[:4], k))
+        assert retriever.search_stats()["algorithm"] == algorithm
+    asked_for = HammingRetriever(algorithm="balls").fit(codes)
+    asked_for.kneighbors(codes[:4], 3000)
+    assert asked_for.search_stats()["algorithm"] == "balls"
+
+
+@pytest.mark.parametrize(
+    ("k", "n_queries", "n_jobs", "expected"),
+    [
+        (1, 1, 1, True),
+        (20, 1, 1, True),
+        (21, 1, 1, False),
+        (100_000, 1, 1, False),
+        (10, 1, 2, True),
+        (11, 1, 2, False),  # a scan of one query has work for two threads
+        (20, 100, 2, True),
+    ],
+)
+def test_when_a_structure_is_worthwhile(k, n_queries, n_jobs, expected):
+    gallery = np.broadcast_to(np.uint8(0), (1 << 26, 8))
+    structure = SimpleNamespace(shares=np.array([0.3, 0.6, 1.5]))
+    assert is_worthwhile(structure, gallery, k, n_queries, n_jobs) == expected
+    assert not is_worthwhile(None, gallery, k, n_queries, n_jobs)
+    assert is_worthwhile(SimpleNamespace(shares=None), gallery, k, n_queries, n_jobs)
 
 
 def test_auto_scans_small_galleries_and_memory_maps(tmp_path):
