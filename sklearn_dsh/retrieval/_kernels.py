@@ -28,6 +28,10 @@ _PLANES_PER_SUM = 31
 _FEW_QUERIES = 16
 """So many queries are compared with the codes as they lie."""
 
+_CACHE_LINE = 64
+_CACHED = 1 << 23
+"""Bytes of a gallery that may lie in the caches, where asking ahead costs more than it gives."""
+
 _I64 = ir.IntType(64)
 _BYTES = ir.VectorType(ir.IntType(8), LANES)
 
@@ -137,6 +141,26 @@ def _load_half_at(typingctx, codes, position):
         return builder.load(pointer, align=1)
 
     return types.uint32(codes, types.int64), codegen
+
+
+@intrinsic
+def _prefetch(typingctx, codes, position):
+    """Ask for the cache line at a position of a C-contiguous array, even behind its end."""
+
+    def codegen(context, builder, signature, args):
+        array = _array(context, builder, signature.args[0], args[0])
+        byte, integer = ir.IntType(8).as_pointer(), ir.IntType(32)
+        pointer = builder.bitcast(builder.gep(array.data, [args[1]]), byte)
+        function = builder.module.declare_intrinsic(
+            "llvm.prefetch",
+            [byte],
+            ir.FunctionType(ir.VoidType(), [byte, integer, integer, integer]),
+        )
+        read, near, of_data = (ir.Constant(integer, value) for value in (0, 3, 1))
+        builder.call(function, [pointer, read, near, of_data])
+        return context.get_dummy_value()
+
+    return types.void(codes, types.int64), codegen
 
 
 @intrinsic
@@ -254,6 +278,15 @@ def _is_direct(n_queries, n_bytes):
 
 
 @njit(nogil=True, cache=True)
+def _ask_ahead(codes, first, last, row, block):
+    """Prefetch the block after the one at a row: the machine stops asking at every page's end."""
+    n_bytes = codes.shape[1]
+    if (last - first) * n_bytes > _CACHED:
+        for position in range((row + block) * n_bytes, (row + 2 * block) * n_bytes, _CACHE_LINE):
+            _prefetch(codes, position)
+
+
+@njit(nogil=True, cache=True)
 def _fill_distances_directly(codes, first, n, queries, q, distances):
     """Write the distances of codes[first : first + n] of 4, 8, 16 or 32 bytes to one query.
 
@@ -359,7 +392,9 @@ def scan_nearest(
         sizes[:] = 0
         for row in range(first, last, block):
             n = min(block, last - row)
-            if not direct:
+            if direct:
+                _ask_ahead(gallery, first, last, row, block)
+            else:
                 _fill_planes(gallery, row, n, words)
             for j in range(n_queries):
                 if direct:
@@ -457,7 +492,9 @@ def scan_within(
     for q0 in range(0, len(queries), queries_per_block):
         for row in range(first, last, block):
             n = min(block, last - row)
-            if not direct:
+            if direct:
+                _ask_ahead(gallery, first, last, row, block)
+            else:
                 _fill_planes(gallery, row, n, words)
             for q in range(q0, min(q0 + queries_per_block, len(queries))):
                 if direct:
