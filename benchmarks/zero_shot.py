@@ -33,9 +33,16 @@ ON_HOG = {"CCA-ITQ (HOG)": lambda m, s: CCAHasher(m, random_state=s)}
 
 def deep_variants(vectors):
     """Settings of DeepSketchHasher by name; ``vectors`` is None without a file of them."""
-    variants = {"DSH, no semantic term": {"semantic_weight": 0.0}}
+    variants = {
+        "DSH, no semantic term": {"semantic_weight": 0.0},
+        "DSH, fixed codes": {"code_updates": "fixed"},
+    }
     if vectors is not None:
-        variants["DSH, word vectors"] = {"class_vectors": vectors}
+        words = {"class_vectors": vectors}
+        variants["DSH, word vectors"] = words
+        variants["DSH, fixed codes from word vectors"] = {
+            **words, "init_codes": "semantic", "code_updates": "fixed",
+        }  # fmt: skip
     return variants
 
 

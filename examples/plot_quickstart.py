@@ -1,6 +1,6 @@
 """
-Find photos by drawing them
-===========================
+A first search: find photos by drawing them
+===========================================
 
 The whole way in a few lines: learn codes for sketches and photos, encode a gallery of photos,
 and search it with sketches that were not seen before.

@@ -14,6 +14,7 @@ from ._code_updates import (
 )
 from ._losses import CodeLoss
 from ._objective import objective
+from ._semantic_codes import semantic_category_codes
 from ._weights import from_tensors, to_tensors
 
 KEPT_DISTANCE = 0.9  # of the smallest distance at the start, with min_distance="auto"
@@ -65,8 +66,11 @@ class Alternation:
         only = labels[self.views[0]]
         labels = {view: labels.get(view, only) for view in ("sketch", "image")}
         if category_codes is None:
-            start = initial_category_codes(n_categories, n_bits, random_state, kind=init_codes).T
-            category_codes = dict.fromkeys(labels, start)
+            if init_codes == "semantic":
+                start = semantic_category_codes(class_vectors, n_bits, random_state)
+            else:
+                start = initial_category_codes(n_categories, n_bits, random_state, kind=init_codes)
+            category_codes = dict.fromkeys(labels, start.T)
         only = category_codes[self.views[0]]
         start = {view: category_codes.get(view, only) for view in labels}
         if min_distance == "auto":

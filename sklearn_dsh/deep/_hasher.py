@@ -52,8 +52,10 @@ class DeepSketchHasher(BaseDeepHasher):
         "discrete": D, B_I and B_S are updated in every round. "relaxed": real B_I and B_S are
         found and thresholded, for comparison; ``min_code_distance`` has no say then. "fixed": the
         codes stay the category codes they start as.
-    init_codes : {"separated", "random"}, default="separated"
-        Category codes to start from: far apart (Hadamard, BCH or optimised), or independent bits.
+    init_codes : {"separated", "random", "semantic"}, default="separated"
+        Category codes to start from: far apart (Hadamard, BCH or optimised); independent bits; or,
+        beyond the paper, as near to each other as the ``class_vectors``, which is meant for
+        categories never seen and keeps best with ``code_updates="fixed"``.
     min_code_distance : int, "auto" or None, default="auto"
         Updates never bring the codes of two categories closer than this many bits. "auto": nine
         tenths of the smallest distance at the start. None: no bound, as in the paper.
@@ -207,7 +209,7 @@ class DeepSketchHasher(BaseDeepHasher):
         **BaseDeepHasher._parameter_constraints,
         "loss": [StrOptions({"cross_entropy", "regression"})],
         "code_updates": [StrOptions({"discrete", "relaxed", "fixed"})],
-        "init_codes": [StrOptions({"separated", "random"})],
+        "init_codes": [StrOptions({"separated", "random", "semantic"})],
         "min_code_distance": [
             StrOptions({"auto"}),
             Interval(Integral, 0, None, closed="left"),
@@ -227,7 +229,7 @@ class DeepSketchHasher(BaseDeepHasher):
         architecture: Literal["compact", "paper"] = "compact",
         loss: Literal["cross_entropy", "regression"] = "cross_entropy",
         code_updates: Literal["discrete", "relaxed", "fixed"] = "discrete",
-        init_codes: Literal["separated", "random"] = "separated",
+        init_codes: Literal["separated", "random", "semantic"] = "separated",
         min_code_distance: int | Literal["auto"] | None = "auto",
         similarity: Literal["centred", "signed", "binary"] = "centred",
         semantic_weight: float = 0.01,

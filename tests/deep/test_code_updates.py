@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sklearn_dsh.deep._alternation import Alternation
-from sklearn_dsh.deep._category_codes import initial_category_codes
+from sklearn_dsh.deep._category_codes import code_distances, initial_category_codes
 from sklearn_dsh.deep._code_updates import (
     CodeProblem,
     category_codes,
@@ -230,7 +230,7 @@ def test_the_bound_refuses_what_descent_would_do():
 
 
 def test_the_literal_objective_collapses():
-    # What METHOD measured: +1/-1 with random codes ends with sketches opposite to photos.
+    # +1/-1 with random codes ends with sketches opposite to photos.
     labels = {view: np.arange(57).repeat(10) for view in ("sketch", "image")}
     alternation = Alternation(
         labels, 57, 64, np.eye(57), np.random.RandomState(0), init_codes="random",
@@ -241,6 +241,20 @@ def test_the_literal_objective_collapses():
     codes = alternation.category_codes()
     assert (codes["sketch"] != codes["image"]).mean() > 0.6
     assert alternation.smallest_distance() < 12
+
+
+def test_codes_may_start_as_near_to_each_other_as_the_class_vectors():
+    phi = np.array([[1.0, 0.9, -1.0, -0.9, 0.0], [0.0, 0.5, 0.1, -0.5, -1.0]])
+    labels = {"sketch": np.arange(5).repeat(2), "image": np.arange(5).repeat(3)}
+    alternation = Alternation(
+        labels, 5, 48, phi, np.random.RandomState(0), init_codes="semantic", code_updates="fixed"
+    )
+    codes = alternation.category_codes()
+    np.testing.assert_array_equal(codes["sketch"], codes["image"])
+    for view, y in labels.items():
+        np.testing.assert_array_equal(alternation.item_codes()[view], codes[view][y])
+    distances = code_distances(codes["image"])
+    assert max(distances[0, 1], distances[2, 3]) < min(distances[0, 2], distances[1, 3])
 
 
 def test_one_view_and_missing_categories():
