@@ -9,8 +9,10 @@ import warnings
 from itertools import pairwise
 from numbers import Integral
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
@@ -25,6 +27,10 @@ from sklearn_dsh.retrieval._search import (
     merge_nearest,
     split_answers,
 )
+
+if TYPE_CHECKING:
+    from dask.array import Array
+    from dask.bag import Bag
 
 
 class ShardedHammingRetriever(BaseEstimator):
@@ -79,7 +85,15 @@ class ShardedHammingRetriever(BaseEstimator):
         "n_shards": [Interval(Integral, 1, None, closed="left"), None],
     }
 
-    def __init__(self, n_neighbors=5, *, radius=2, algorithm="auto", n_jobs=None, n_shards=None):
+    def __init__(
+        self,
+        n_neighbors: int = 5,
+        *,
+        radius: float = 2,
+        algorithm: Literal["auto", "linear_scan", "multi_index", "balls"] = "auto",
+        n_jobs: int | None = None,
+        n_shards: int | None = None,
+    ) -> None:
         self.n_neighbors = n_neighbors
         self.radius = radius
         self.algorithm = algorithm
@@ -87,7 +101,7 @@ class ShardedHammingRetriever(BaseEstimator):
         self.n_shards = n_shards
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: "ArrayLike | Array | str | Path", y: Any = None) -> Self:
         """Spread the gallery over the workers.
 
         Parameters
@@ -114,7 +128,7 @@ class ShardedHammingRetriever(BaseEstimator):
         return self._append(shards, shapes)
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y=None):
+    def partial_fit(self, X: "ArrayLike | Array | str | Path", y: Any = None) -> Self:
         """Append codes to the gallery, as shards of their own; they get the next indices.
 
         Searching costs some milliseconds a shard beside the work: append many codes at once.
@@ -147,7 +161,7 @@ class ShardedHammingRetriever(BaseEstimator):
             )
         return self._append(shards, shapes)
 
-    def remove(self, indices):
+    def remove(self, indices: ArrayLike) -> Self:
         """Take codes out of the gallery; all others keep their indices.
 
         A code that was removed before stays so. Its memory is kept, too.
@@ -177,7 +191,14 @@ class ShardedHammingRetriever(BaseEstimator):
         self._shards = shards
         return self
 
-    def kneighbors(self, X, n_neighbors=None, return_distance=True, *, mask=None):
+    def kneighbors(
+        self,
+        X: ArrayLike,
+        n_neighbors: int | None = None,
+        return_distance: bool = True,
+        *,
+        mask: ArrayLike | None = None,
+    ) -> Any:
         """Find the nearest codes of every query.
 
         Parameters
@@ -222,7 +243,14 @@ class ShardedHammingRetriever(BaseEstimator):
         )
         return (distances, rows) if return_distance else rows
 
-    def radius_neighbors(self, X, radius=None, return_distance=True, *, mask=None):
+    def radius_neighbors(
+        self,
+        X: ArrayLike,
+        radius: float | None = None,
+        return_distance: bool = True,
+        *,
+        mask: ArrayLike | None = None,
+    ) -> Any:
         """Find all codes within a radius of every query.
 
         Parameters
@@ -321,7 +349,9 @@ class ShardedHammingRetriever(BaseEstimator):
         )
 
 
-def transform_dask(hasher, X, *, view="sketch"):
+def transform_dask(
+    hasher: Any, X: "Array | Bag", *, view: Literal["sketch", "image"] = "sketch"
+) -> "Array":
     """Codes of a collection that is larger than memory, made by the workers of a Dask cluster.
 
     Parameters

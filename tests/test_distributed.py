@@ -79,7 +79,7 @@ def slow_neighbors(shard, queries, k, mask):
 
 @pytest.mark.parametrize("kind", ["array", "path", "dask"])
 def test_a_worker_that_dies_in_a_search_costs_no_answer(client, tmp_path, monkeypatch, kind):
-    client.wait_for_workers(4, timeout=60)
+    client.wait_for_workers(4, timeout=240)
     monkeypatch.setattr("sklearn_dsh.distributed._nearest_of_shard", slow_neighbors)
     retriever = ShardedHammingRetriever(n_shards=4).fit(galleries(tmp_path)[kind])
     pid = next(iter(client.run(os.getpid).values()))

@@ -76,6 +76,36 @@ def test_public_names_are_in_the_api_reference(module_name):
     assert not missing, f"docs/api.rst lacks {missing} of {name}"
 
 
+def own_functions(thing):
+    """A function, or those that a class of the package, or a base of it there, defines itself."""
+    if not inspect.isclass(thing):
+        return [thing] if inspect.isfunction(thing) else []
+    found = {}
+    for base in reversed(inspect.getmro(thing)):
+        if base.__module__.startswith("sklearn_dsh"):
+            found |= {
+                name: inspect.unwrap(getattr(value, "__func__", value))
+                for name, value in vars(base).items()
+                if name == "__init__" or name[0] != "_"
+            }
+    return [f for f in found.values() if inspect.isfunction(f)]
+
+
+@pytest.mark.parametrize("name", listed_names())
+def test_public_signatures_have_type_hints(name):
+    for function in own_functions(look_up(name)):
+        if not function.__module__.startswith("sklearn_dsh"):
+            continue  # of a dataclass
+        signature = inspect.signature(function)
+        bare = [
+            parameter.name
+            for parameter in signature.parameters.values()
+            if parameter.annotation is parameter.empty and parameter.name not in ("self", "cls")
+        ]
+        assert not bare, f"{function.__qualname__} has no hints of {bare}"
+        assert signature.return_annotation is not signature.empty, function.__qualname__
+
+
 def test_api_reference_lists_nothing_twice_and_nothing_private():
     names = listed_names()
     assert len(names) > 50

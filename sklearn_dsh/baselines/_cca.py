@@ -89,7 +89,15 @@ class CCAHasher(LinearHasher):
         "n_iter": [Interval(Integral, 0, None, closed="left")],
     }
 
-    def __init__(self, n_bits=32, *, reg=3.0, power=0.5, n_iter=50, random_state=None):
+    def __init__(
+        self,
+        n_bits: int = 32,
+        *,
+        reg: float = 3.0,
+        power: float = 0.5,
+        n_iter: int = 50,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.n_bits = n_bits
         self.reg = reg
         self.power = power

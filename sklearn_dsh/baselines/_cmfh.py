@@ -1,6 +1,7 @@
 """Collective matrix factorisation hashing."""
 
 from numbers import Integral, Real
+from typing import Literal
 
 import numpy as np
 from scipy.linalg import solve, svd
@@ -100,16 +101,16 @@ class CMFHHasher(LinearHasher):
 
     def __init__(
         self,
-        n_bits=32,
+        n_bits: int = 32,
         *,
-        n_pairs="auto",
-        balance=0.5,
-        mu=1.0,
-        gamma=0.01,
-        max_iter=100,
-        tol=1e-4,
-        random_state=None,
-    ):
+        n_pairs: int | Literal["auto"] = "auto",
+        balance: float = 0.5,
+        mu: float = 1.0,
+        gamma: float = 0.01,
+        max_iter: int = 100,
+        tol: float = 1e-4,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.n_bits = n_bits
         self.n_pairs = n_pairs
         self.balance = balance

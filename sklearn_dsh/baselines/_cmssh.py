@@ -1,6 +1,7 @@
 """Cross-modality similarity-sensitive hashing: boosted bits for similar and dissimilar pairs."""
 
 from numbers import Integral
+from typing import Literal
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -95,7 +96,13 @@ class CMSSHHasher(LinearHasher):
         "n_pairs": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
     }
 
-    def __init__(self, n_bits=32, *, n_pairs="auto", random_state=None):
+    def __init__(
+        self,
+        n_bits: int = 32,
+        *,
+        n_pairs: int | Literal["auto"] = "auto",
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.n_bits = n_bits
         self.n_pairs = n_pairs
         self.random_state = random_state

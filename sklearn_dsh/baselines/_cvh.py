@@ -1,6 +1,7 @@
 """Cross-view hashing: one generalised eigenproblem for both views."""
 
 from numbers import Integral, Real
+from typing import Literal
 
 import numpy as np
 from scipy.linalg import LinAlgError, block_diag, eigh
@@ -88,7 +89,15 @@ class CVHHasher(LinearHasher):
         "n_pairs": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
     }
 
-    def __init__(self, n_bits=32, *, similarity="auto", reg=3.0, n_pairs="auto", random_state=None):
+    def __init__(
+        self,
+        n_bits: int = 32,
+        *,
+        similarity: Literal["auto", "categories", "pairs"] = "auto",
+        reg: float = 3.0,
+        n_pairs: int | Literal["auto"] = "auto",
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.n_bits = n_bits
         self.similarity = similarity
         self.reg = reg

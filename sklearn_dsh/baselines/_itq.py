@@ -68,7 +68,13 @@ class ITQHasher(BaseCrossModalHasher):
         "n_iter": [Interval(Integral, 0, None, closed="left")],
     }
 
-    def __init__(self, n_bits=32, *, n_iter=50, random_state=None):
+    def __init__(
+        self,
+        n_bits: int = 32,
+        *,
+        n_iter: int = 50,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.n_bits = n_bits
         self.n_iter = n_iter
         self.random_state = random_state

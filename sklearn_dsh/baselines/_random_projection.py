@@ -1,5 +1,6 @@
 """Signs of random projections: the baseline that learns nothing but a mean."""
 
+import numpy as np
 from sklearn.utils import check_random_state
 
 from ..base import BaseCrossModalHasher
@@ -48,7 +49,9 @@ class RandomProjectionHasher(BaseCrossModalHasher):
 
     _shared_feature_space = True
 
-    def __init__(self, n_bits=32, *, random_state=None):
+    def __init__(
+        self, n_bits: int = 32, *, random_state: int | np.random.RandomState | None = None
+    ) -> None:
         self.n_bits = n_bits
         self.random_state = random_state
 

@@ -85,7 +85,14 @@ class SCMHasher(LinearHasher):
         "reg": [Interval(Real, 0, None, closed="neither")],
     }
 
-    def __init__(self, n_bits=32, *, sequential=True, reg=3.0, random_state=None):
+    def __init__(
+        self,
+        n_bits: int = 32,
+        *,
+        sequential: bool = True,
+        reg: float = 3.0,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.n_bits = n_bits
         self.sequential = sequential
         self.reg = reg

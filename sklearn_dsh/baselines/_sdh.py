@@ -104,15 +104,15 @@ class SDHHasher(AnchorHasher):
 
     def __init__(
         self,
-        n_bits=32,
+        n_bits: int = 32,
         *,
-        n_anchors=1000,
-        bandwidth=1.0,
-        ridge=1.0,
-        nu=1e-5,
-        max_iter=5,
-        random_state=None,
-    ):
+        n_anchors: int = 1000,
+        bandwidth: float = 1.0,
+        ridge: float = 1.0,
+        nu: float = 1e-5,
+        max_iter: int = 5,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.n_bits = n_bits
         self.n_anchors = n_anchors
         self.bandwidth = bandwidth

@@ -109,16 +109,16 @@ class SePHHasher(AnchorHasher):
 
     def __init__(
         self,
-        n_bits=32,
+        n_bits: int = 32,
         *,
-        n_pairs=1000,
-        alpha=0.01,
-        n_anchors=500,
-        bandwidth=1.0,
-        C=1.0,
-        max_iter=100,
-        random_state=None,
-    ):
+        n_pairs: int = 1000,
+        alpha: float = 0.01,
+        n_anchors: int = 500,
+        bandwidth: float = 1.0,
+        C: float = 1.0,
+        max_iter: int = 100,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.n_bits = n_bits
         self.n_pairs = n_pairs
         self.alpha = alpha

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 from sklearn.frozen import FrozenEstimator
@@ -132,7 +133,7 @@ METHODS = {
 }
 
 
-def default_methods(features="HOG"):
+def default_methods(features: Literal["HOG", "fc"] = "HOG") -> dict[str, "Method"]:
     """The methods of a comparison: DSH, those it is compared with, and plain features.
 
     Parameters

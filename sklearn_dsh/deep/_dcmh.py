@@ -1,6 +1,8 @@
 """Deep Cross-Modal Hashing (Jiang and Li, CVPR 2017)."""
 
+import os
 from numbers import Integral, Real
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -115,24 +117,24 @@ class DCMHHasher(BaseDeepHasher):
 
     def __init__(
         self,
-        n_bits=64,
+        n_bits: int = 64,
         *,
-        gamma=1.0,
-        eta=1.0,
-        n_pairs="auto",
-        sketch_tokens="auto",
-        max_iter=3,
-        steps_per_iter="auto",
-        batch_size=32,
-        learning_rate=1e-3,
-        augment=True,
-        image_size="auto",
-        checkpoint_dir=None,
-        n_jobs=None,
-        device="auto",
-        verbose=0,
-        random_state=None,
-    ):
+        gamma: float = 1.0,
+        eta: float = 1.0,
+        n_pairs: int | Literal["auto"] = "auto",
+        sketch_tokens: Any = "auto",
+        max_iter: int = 3,
+        steps_per_iter: int | Literal["auto"] = "auto",
+        batch_size: int = 32,
+        learning_rate: float = 1e-3,
+        augment: bool = True,
+        image_size: int | Literal["auto"] = "auto",
+        checkpoint_dir: str | os.PathLike[str] | None = None,
+        n_jobs: int | None = None,
+        device: str = "auto",
+        verbose: int = 0,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.n_bits = n_bits
         self.gamma = gamma
         self.eta = eta

@@ -1,7 +1,10 @@
 """Siamese and triplet networks: one space for sketches and photos, learned from distances."""
 
+import os
 from numbers import Real
+from typing import Any, Literal
 
+import numpy as np
 import torch
 from sklearn.preprocessing import normalize
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -107,23 +110,23 @@ class DeepMetricHasher(BaseDeepHasher):
 
     def __init__(
         self,
-        n_bits=64,
+        n_bits: int = 64,
         *,
-        loss="triplet",
-        margin="auto",
-        sketch_tokens="auto",
-        max_iter=3,
-        steps_per_iter="auto",
-        batch_size=32,
-        learning_rate=1e-3,
-        augment=True,
-        image_size="auto",
-        checkpoint_dir=None,
-        n_jobs=None,
-        device="auto",
-        verbose=0,
-        random_state=None,
-    ):
+        loss: Literal["triplet", "contrastive"] = "triplet",
+        margin: float | Literal["auto"] = "auto",
+        sketch_tokens: Any = "auto",
+        max_iter: int = 3,
+        steps_per_iter: int | Literal["auto"] = "auto",
+        batch_size: int = 32,
+        learning_rate: float = 1e-3,
+        augment: bool = True,
+        image_size: int | Literal["auto"] = "auto",
+        checkpoint_dir: str | os.PathLike[str] | None = None,
+        n_jobs: int | None = None,
+        device: str = "auto",
+        verbose: int = 0,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.n_bits = n_bits
         self.loss = loss
         self.margin = margin

@@ -1,8 +1,10 @@
 """Sketch tokens: edge maps of photos that look like drawings."""
 
 from numbers import Real
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import correlate1d, gaussian_filter
 from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils._param_validation import Interval
@@ -57,13 +59,15 @@ class EdgeTokens(TransformerMixin, BaseEstimator):
         "strongest": [Interval(Real, 0, 100, closed="right")],
     }
 
-    def __init__(self, *, sigma=1.0, thinning=0.8, strongest=96.0):
+    def __init__(
+        self, *, sigma: float = 1.0, thinning: float = 0.8, strongest: float = 96.0
+    ) -> None:
         self.sigma = sigma
         self.thinning = thinning
         self.strongest = strongest
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Check the parameters and the kind of X; nothing is learned.
 
         Parameters
@@ -84,7 +88,7 @@ class EdgeTokens(TransformerMixin, BaseEstimator):
         check_images(X, accept_grey=False, accept_paths=False)
         return self
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> NDArray[np.uint8]:
         """Draw the edges of each photo.
 
         Parameters

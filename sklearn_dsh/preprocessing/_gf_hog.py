@@ -1,9 +1,12 @@
 """GF-HOG: histograms of the gradient field of a drawing, as a bag of words."""
 
+from collections.abc import Sequence
 from numbers import Integral, Real
+from typing import Any, Literal, Self
 
 import numpy as np
 from joblib import Parallel, delayed
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -114,16 +117,16 @@ class GFHOGFeatures(
 
     def __init__(
         self,
-        n_words=1000,
+        n_words: int = 1000,
         *,
-        image_size=80,
-        n_points=150,
-        cell_sizes=(0.025, 0.05, 0.075),
-        orientations=9,
-        edges="auto",
-        n_jobs=None,
-        random_state=None,
-    ):
+        image_size: int = 80,
+        n_points: int = 150,
+        cell_sizes: Sequence[float] = (0.025, 0.05, 0.075),
+        orientations: int = 9,
+        edges: bool | Literal["auto"] = "auto",
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.n_words = n_words
         self.image_size = image_size
         self.n_points = n_points
@@ -134,7 +137,7 @@ class GFHOGFeatures(
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Learn the words.
 
         Parameters
@@ -173,7 +176,7 @@ class GFHOGFeatures(
         self.words_ = clusters.cluster_centers_
         return self
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> NDArray[np.float32]:
         """Count the words of each image.
 
         Parameters

@@ -1,9 +1,11 @@
 """Histograms of oriented gradients of sketches and photos."""
 
 from numbers import Integral
+from typing import Any, Self
 
 import numpy as np
 from joblib import Parallel, delayed
+from numpy.typing import ArrayLike, NDArray
 from skimage.feature import hog
 from sklearn.base import (
     BaseEstimator,
@@ -70,12 +72,12 @@ class HOGFeatures(
     def __init__(
         self,
         *,
-        image_size=64,
-        orientations=9,
-        pixels_per_cell=8,
-        cells_per_block=2,
-        n_jobs=None,
-    ):
+        image_size: int = 64,
+        orientations: int = 9,
+        pixels_per_cell: int = 8,
+        cells_per_block: int = 2,
+        n_jobs: int | None = None,
+    ) -> None:
         self.image_size = image_size
         self.orientations = orientations
         self.pixels_per_cell = pixels_per_cell
@@ -83,7 +85,7 @@ class HOGFeatures(
         self.n_jobs = n_jobs
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Check the parameters and the kind of X; nothing is learned.
 
         Parameters
@@ -105,7 +107,7 @@ class HOGFeatures(
         self._blocks_per_side()
         return self
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> NDArray[np.float32]:
         """Describe each image.
 
         Parameters

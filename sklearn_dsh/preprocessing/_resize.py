@@ -1,12 +1,16 @@
 """Image files to arrays, and image arrays to a wanted size."""
 
 import os
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 
-def load_image(path, size=None, mode="RGB"):
+def load_image(
+    path: str | os.PathLike[str], size: int | None = None, mode: Literal["L", "RGB"] = "RGB"
+) -> NDArray[np.uint8]:
     """Read one image file into a uint8 array.
 
     The orientation noted by a camera is applied, transparent parts become white, and the
@@ -50,7 +54,7 @@ def load_image(path, size=None, mode="RGB"):
     return np.asarray(image)
 
 
-def resize_images(images, size):
+def resize_images(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     """Bring a batch of images to a square size, antialiased.
 
     Parameters

@@ -1,9 +1,11 @@
 """S-HELO: soft histograms of edge local orientations."""
 
 from numbers import Integral
+from typing import Any, Literal, Self
 
 import numpy as np
 from joblib import Parallel, delayed
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -93,13 +95,13 @@ class SHELOFeatures(
     def __init__(
         self,
         *,
-        image_size=100,
-        n_cells=25,
-        n_blocks=6,
-        orientations=36,
-        edges="auto",
-        n_jobs=None,
-    ):
+        image_size: int = 100,
+        n_cells: int = 25,
+        n_blocks: int = 6,
+        orientations: int = 36,
+        edges: bool | Literal["auto"] = "auto",
+        n_jobs: int | None = None,
+    ) -> None:
         self.image_size = image_size
         self.n_cells = n_cells
         self.n_blocks = n_blocks
@@ -108,7 +110,7 @@ class SHELOFeatures(
         self.n_jobs = n_jobs
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Check the parameters and the kind of X; nothing is learned.
 
         Parameters
@@ -130,7 +132,7 @@ class SHELOFeatures(
         self._check_grid()
         return self
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> NDArray[np.float32]:
         """Describe each image.
 
         Parameters

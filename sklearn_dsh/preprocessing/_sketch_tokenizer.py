@@ -1,10 +1,13 @@
 """Learned sketch tokens: contours of photos as people draw them."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from numbers import Integral, Real
+from typing import Self
 
 import numpy as np
 from joblib import effective_n_jobs
+from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 from skimage.feature import daisy
 from skimage.morphology import skeletonize
@@ -134,20 +137,20 @@ class SketchTokenizer(TransformerMixin, BaseEstimator):
 
     def __init__(
         self,
-        n_tokens=150,
+        n_tokens: int = 150,
         *,
-        patch_size=35,
-        contour_level=0.4,
-        n_patches=60_000,
-        n_features=2000,
-        n_estimators=25,
-        min_samples_leaf=10,
-        stride=2,
-        thinning=0.8,
-        strongest=96.0,
-        n_jobs=None,
-        random_state=None,
-    ):
+        patch_size: int = 35,
+        contour_level: float = 0.4,
+        n_patches: int = 60_000,
+        n_features: int = 2000,
+        n_estimators: int = 25,
+        min_samples_leaf: int = 10,
+        stride: int = 2,
+        thinning: float = 0.8,
+        strongest: float = 96.0,
+        n_jobs: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
         self.n_tokens = n_tokens
         self.patch_size = patch_size
         self.contour_level = contour_level
@@ -162,7 +165,11 @@ class SketchTokenizer(TransformerMixin, BaseEstimator):
         self.random_state = random_state
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None):
+    def fit(
+        self,
+        X: ArrayLike | Sequence[ArrayLike],
+        y: ArrayLike | Sequence[ArrayLike] | None = None,
+    ) -> Self:
         """Learn the tokens, and to find them in photos.
 
         Parameters
@@ -255,7 +262,7 @@ class SketchTokenizer(TransformerMixin, BaseEstimator):
         ).fit(features, classes)
         return flatten_forest(forest.estimators_)
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> NDArray[np.uint8]:
         """Draw the contours of each photo.
 
         Parameters
@@ -275,7 +282,7 @@ class SketchTokenizer(TransformerMixin, BaseEstimator):
         """
         return self._on_each(X, self._draw, np.uint8)
 
-    def contour_probability(self, X, *, thinned=False):
+    def contour_probability(self, X: ArrayLike, *, thinned: bool = False) -> NDArray[np.float32]:
         """How likely there is a contour at each pixel.
 
         Parameters
