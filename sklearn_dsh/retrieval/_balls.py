@@ -19,6 +19,10 @@ _MAJORITY_ROUNDS = 3
 _CODES_AT_ONCE = 1 << 20
 _BLOCK = 4 * _kernels.LANES  # codes
 _FARTHEST = 2**13 - 1  # distance that a sort key can hold
+# A query that would compare more codes than this share of the gallery's is given up: a scan, which
+# reads codes in a row, is then faster.
+_MOST_COMPARED = 1 / 3
+_LEAST_COMPARED = 1 << 13
 
 
 class Balls(DistinctCodes):
@@ -52,6 +56,7 @@ class Balls(DistinctCodes):
         )
         self.centre_planes = np.zeros((self.n_bytes, len(centres) + _kernels.LANES), np.uint8)
         self.centre_planes[:, : len(centres)] = centres.T
+        self.most_compared = max(_LEAST_COMPARED, int(_MOST_COMPARED * n))
 
     def _make_blocks(self, major):
         balls, distances = major >> 13, major & _FARTHEST
@@ -74,7 +79,7 @@ class Balls(DistinctCodes):
         _kernels.search_balls(
             self.centre_planes, self.n_centres, self.ball_blocks, self.block_starts,
             self.block_low, self.block_high, self.planes, self.starts, self.rows, queries,
-            own_rows, allowed, radius, np.empty(_BLOCK, dtype=scratch_type),
+            own_rows, allowed, radius, self.most_compared, np.empty(_BLOCK, dtype=scratch_type),
             np.empty(self.centre_planes.shape[1], dtype=scratch_type), offsets, distances, rows,
             counts, stats,
         )  # fmt: skip

@@ -22,14 +22,16 @@ _QUERIES = 64
 _K = 10
 _SAMPLE = 1 << 14
 # Seconds, of one thread.
-_SCAN_BYTE = 1.8e-11
-_BALL_BYTE = 5e-11
-_BALL_QUERY = 2e-6
-_TABLE_UNIT = 2e-8  # a key that is looked up, or a code that is compared
-_TABLE_QUERY = 5e-7
+_SCAN_BYTE = 2.3e-11
+_SCAN_NEIGHBOUR = 4e-8
+_BALL_BYTE = 7e-11
+_BALL_QUERY = 5e-6
+_TABLE_UNIT = 2.5e-8  # a key that is looked up, or a code that is compared
+_TABLE_QUERY = 1e-6
+_CANDIDATE = 1.7e-7  # of a structure: a code near enough to be counted and sorted
 # How much of a scan's time a structure may take to be worth its memory.
 _WORTH = 0.5
-_MOST_K = 10_000  # neighbours up to which the time is foreseen
+_MOST_K = 1 << 14  # neighbours beyond which no structure is expected to pay
 
 
 def is_mapped(array):
@@ -54,8 +56,7 @@ def choose_structure(codes, *, n_jobs=None):
     queries = np.ascontiguousarray(codes[own])
     nearest, _ = search_nearest(codes, queries, _K, own_rows=own, n_jobs=n_jobs)
     reach = nearest[:, -1]
-    scan_seconds = _SCAN_BYTE * codes.size
-    most = _WORTH * scan_seconds
+    most = _WORTH * _SCAN_BYTE * codes.size
     centres = find_centres(codes, n_jobs=n_jobs)
     sample = codes[np.sort(rng.choice(n, min(n, _SAMPLE), replace=False))]
     candidates = []
@@ -66,18 +67,17 @@ def choose_structure(codes, *, n_jobs=None):
     in_bucket = n / 2.0 ** np.diff(ends).min()
     if _TABLE_UNIT * keys * (1 + in_bucket) < most:
         candidates.append(MultiIndex(codes))
-    seconds = {
-        structure: _query_seconds(structure, queries, own, _K, scan_seconds, n_jobs)
-        for structure in candidates
+    shares = {
+        structure: _share_of_scan(structure, queries, own, _K, n_jobs) for structure in candidates
     }
-    best = min(seconds, key=seconds.get, default=None)
-    if best is None or seconds[best] >= most:
+    best = min(shares, key=shares.get, default=None)
+    if best is None or shares[best] >= _WORTH:
         return None
-    shares, k = [seconds[best] / scan_seconds], _K
-    while shares[-1] < 1 and 2 * k < min(_MOST_K, n):
+    best_shares, k = [shares[best]], 2 * _K
+    while best_shares[-1] < 1 and k < min(_MOST_K, n):
+        best_shares.append(_share_of_scan(best, queries, own, k, n_jobs))
         k *= 2
-        shares.append(_query_seconds(best, queries, own, k, scan_seconds, n_jobs) / scan_seconds)
-    best.shares = np.array(shares)
+    best.shares = np.array(best_shares)
     return best
 
 
@@ -85,20 +85,25 @@ def is_worthwhile(structure, gallery, k, n_queries, n_jobs):
     """Whether a structure finds the `k` nearest codes of some queries faster than a scan."""
     if structure is None or structure.shares is None:  # none, or the only one that was asked for
         return structure is not None
-    doublings = max(0, int(k - 1) // _K).bit_length()
-    share = structure.shares[min(doublings, len(structure.shares) - 1)]
+    doublings = int((k - 1) // _K).bit_length()
+    if doublings >= len(structure.shares):
+        return False
     # A scan has work for all threads, the structure for one a part of the queries.
-    n_threads = len(split_queries(n_queries, n_jobs))
-    return share * count_scan_threads(gallery, n_queries, n_jobs) / n_threads < 1
+    more = count_scan_threads(gallery, n_queries, n_jobs) / len(split_queries(n_queries, n_jobs))
+    return structure.shares[doublings] * more < 1
 
 
-def _query_seconds(structure, queries, own, k, scan_seconds, n_jobs):
-    """What a query takes, as far as is known from the numbers of codes and keys."""
-    *_, counts, (compared, looked_up) = structure.nearest(queries, k, own_rows=own, n_jobs=n_jobs)
+def _share_of_scan(structure, queries, own, k, n_jobs):
+    """A query's time over that of a scan, as far as the numbers of codes and keys tell it."""
+    *_, counts, stats = structure.nearest(queries, k, own_rows=own, n_jobs=n_jobs)
+    compared, looked_up, candidates = stats / len(queries)
     if structure.name == "balls":
-        return _BALL_QUERY + _BALL_BYTE * structure.n_bytes * compared / len(queries)
-    given_up = np.mean(counts < 0) * scan_seconds
-    return _TABLE_QUERY + _TABLE_UNIT * (compared + looked_up) / len(queries) + given_up
+        seconds = _BALL_QUERY + _BALL_BYTE * structure.n_bytes * compared
+    else:
+        seconds = _TABLE_QUERY + _TABLE_UNIT * (compared + looked_up)
+    seconds += _CANDIDATE * candidates
+    scan = _SCAN_BYTE * structure.n_bytes * structure.n_rows + _SCAN_NEIGHBOUR * k
+    return seconds / scan + np.mean(counts < 0)
 
 
 def _share_in_reach(centres, sample, queries, reach):

@@ -48,9 +48,11 @@ class HammingRetriever(BaseEstimator):
         * "multi_index" looks codes up by parts of their bits [1]_: for near duplicates, and short
           codes in big galleries. A query that would take longer than a scan is scanned.
         * "balls" keeps distinct codes around some centres and reads, by the triangle inequality,
-          those that can be near enough: for the codes of categories.
+          those that can be near enough: for the codes of categories. A query that would read too
+          many is scanned.
         * "auto" looks at the gallery and takes what compares least. Small galleries and those in
-          a memory map are scanned.
+          a memory map are scanned, and so are searches for so many neighbours, or with a mask
+          that leaves so few, that the structure it built would take longer.
     n_jobs : int, default=None
         Threads of a search. None means 1 unless in a :obj:`joblib.parallel_backend` context, -1
         all processors. Small searches stay in the calling thread.

@@ -752,6 +752,20 @@ def _balls_by_distance(centre_planes, n_centres, query, scratch, histogram, orde
 
 
 @njit(nogil=True, cache=True)
+def _codes_in_reach(
+    to_centres, n_centres, ball_blocks, block_starts, block_low, block_high, radius
+):
+    """How many codes a search within a radius compares."""
+    n = 0
+    for ball in range(n_centres):
+        to_centre = np.int64(to_centres[ball])
+        for block in range(ball_blocks[ball], ball_blocks[ball + 1]):
+            if to_centre - block_high[block] <= radius and block_low[block] - to_centre <= radius:
+                n += block_starts[block + 1] - block_starts[block]
+    return n
+
+
+@njit(nogil=True, cache=True)
 def search_balls(
     centre_planes,
     n_centres,
@@ -766,6 +780,7 @@ def search_balls(
     own_rows,
     allowed,
     radius,
+    most_compared,
     scratch,
     centre_scratch,
     offsets,
@@ -782,8 +797,9 @@ def search_balls(
     `scratch` has room for a block.
     Balls are looked at from the nearest centre on. The answer of query q is written from
     offsets[q] on, as far as offsets[q + 1], and out_counts[q] says how many rows it has; without
-    room for any answer (out_rows is empty), all within the radius are counted. stats[0] counts the
-    codes that were compared.
+    room for any answer (out_rows is empty), all within the radius are counted. A query that would
+    compare more codes than `most_compared` is given up: its out_counts is -1. stats[0] counts the
+    codes that were compared, stats[2] those that were candidates.
     """
     n_bytes = len(centre_planes)
     largest = 8 * n_bytes
@@ -794,15 +810,23 @@ def search_balls(
     numbers = np.empty(1024, dtype=np.int64)
     distances = np.empty(1024, dtype=np.int64)
     only_counts = len(out_rows) == 0
-    n_compared = 0
+    n_compared, n_candidates = 0, 0
     for q in range(len(queries)):
         k = offsets[q + 1] - offsets[q]
         most = len(rows) if only_counts else k
         query, own = queries[q], own_rows[q]
         _balls_by_distance(centre_planes, n_centres, query, centre_scratch, histogram, order)
+        if only_counts and most_compared < _codes_in_reach(
+            centre_scratch, n_centres, ball_blocks, block_starts, block_low, block_high, radius
+        ):
+            out_counts[q] = -1
+            continue
         weights[:] = 0
         size, limit, n_within = 0, radius, 0  # n_within: rows at the limit or nearer
+        n_before = n_compared
         for o in range(n_centres):
+            if n_compared - n_before > most_compared:
+                break
             ball = order[o]
             to_centre = np.int64(centre_scratch[ball])
             for block in range(ball_blocks[ball], ball_blocks[ball + 1]):
@@ -820,6 +844,7 @@ def search_balls(
                         distance = np.int64(scratch[at])
                         if distance > limit:
                             continue
+                        n_candidates += 1
                         number = first + at
                         count = _count_rows(starts, rows, number, distance, own, allowed, most)
                         n_within += count
@@ -833,6 +858,9 @@ def search_balls(
                         while n_within - weights[limit] >= k:
                             n_within -= weights[limit]
                             limit -= 1
+        if n_compared - n_before > most_compared:
+            out_counts[q] = -1
+            continue
         if only_counts:
             out_counts[q] = n_within
             continue
@@ -842,6 +870,7 @@ def search_balls(
             out_distances[answer], out_rows[answer],
         )  # fmt: skip
     stats[0] += n_compared  # once: threads share the line of the cache
+    stats[2] += n_candidates
 
 
 @njit(nogil=True, cache=True)
@@ -912,8 +941,7 @@ def search_tables(
     has been met by then: it agrees with the query in one substring better than that.
     choices[t, flipped] is the number of those ways in table t. A query that would take more than
     `most_work` (keys and codes, those of the next step being foreseen) is given up: its out_counts
-    is -1. For the rest see :func:`search_balls`; stats[0] counts the codes that were compared,
-    stats[1] the keys that were looked up.
+    is -1. For the rest see :func:`search_balls`; stats[1] counts the keys that were looked up.
     """
     n_tables = len(first_bits) - 1
     largest = 8 * codes.shape[1]
@@ -924,7 +952,7 @@ def search_tables(
     distances = np.empty(1024, dtype=np.int64)
     touched = np.empty(1024, dtype=np.int64)
     only_counts = len(out_rows) == 0
-    n_compared, n_looked_up = 0, 0
+    n_compared, n_looked_up, n_candidates = 0, 0, 0
     for q in range(len(queries)):
         k = offsets[q + 1] - offsets[q]
         most = len(rows) if only_counts else k
@@ -958,6 +986,7 @@ def search_tables(
                         distance = _distance(codes, number, queries, q)
                         if distance > limit:
                             continue
+                        n_candidates += 1
                         count = _count_rows(starts, rows, number, distance, own, allowed, most)
                         n_within += count
                         if only_counts or count == 0:
@@ -995,3 +1024,4 @@ def search_tables(
         )  # fmt: skip
     stats[0] += n_compared
     stats[1] += n_looked_up
+    stats[2] += n_candidates

@@ -241,7 +241,14 @@ def count_threads(n_jobs):
 
 def count_scan_threads(gallery, n_queries, n_jobs):
     """Threads that are worth starting."""
-    return max(1, min(count_threads(n_jobs), gallery.size * n_queries // _BYTES_PER_THREAD))
+    return _at_most(gallery.size * n_queries // _BYTES_PER_THREAD, n_jobs)
+
+
+def _at_most(n_worthwhile, n_jobs):
+    """At least one thread; joblib, which takes its time to count, is asked for more alone."""
+    if n_worthwhile < 2 and n_jobs != 0:  # joblib has an error for it
+        return 1
+    return max(1, min(count_threads(n_jobs), n_worthwhile))
 
 
 class RowMask:
@@ -314,6 +321,6 @@ def run_tasks(tasks):
 
 def split_queries(n_queries, n_jobs):
     """Slices of the queries, one a thread, for searches of which each takes some microseconds."""
-    n_parts = max(1, min(count_threads(n_jobs), n_queries // _QUERIES_PER_THREAD))
+    n_parts = _at_most(n_queries // _QUERIES_PER_THREAD, n_jobs)
     ends = np.linspace(0, n_queries, n_parts + 1).astype(int)
     return [slice(a, b) for a, b in pairwise(ends)]

@@ -34,18 +34,21 @@ def find_nearest(gallery, structure, queries, k, *, own_rows, allowed, n_jobs):
     stats : dict
         As `HammingRetriever.search_stats` gives it.
     """
-    if not is_worthwhile(structure, gallery, k, len(queries), n_jobs):
+    held = structure
+    # Where a part may be found, as many as `k` lie as far as more of the whole.
+    share = 1 if allowed is None else max(1, allowed.count) / len(allowed)
+    if not is_worthwhile(structure, gallery, k / share, len(queries), n_jobs):
         structure = None
     few = _few_rows(gallery, structure, queries, allowed)
     if few is not None:
         own = None if own_rows is None else _places(few, own_rows)
         distances, rows = search_nearest(gallery[few], queries, k, own_rows=own, n_jobs=n_jobs)
-        return distances, few[rows], _describe(None, queries, len(few))
+        return distances, few[rows], _describe(None, queries, len(few), held=held)
     if structure is None:
         answer = search_nearest(
             gallery, queries, k, own_rows=own_rows, allowed=allowed, n_jobs=n_jobs
         )
-        return *answer, _describe(None, queries, len(gallery))
+        return *answer, _describe(None, queries, len(gallery), held=held)
     n = structure.n_rows
     own, masks = _split(n, own_rows, allowed)
     distances, rows, counts, done = structure.nearest(
@@ -204,15 +207,17 @@ def join_within(parts):
     return distances[order], rows[order], sum(part[2] for part in parts)
 
 
-def _describe(structure, queries, n_scanned, done=(0, 0), n_given_up=0):
+def _describe(structure, queries, n_scanned, done=(0, 0), n_given_up=0, *, held=None):
+    """What was done; `held` is the structure that was left aside."""
+    held = structure if held is None else held
     stats = {
         "algorithm": "linear_scan" if structure is None else structure.name,
         "n_queries": len(queries),
         "n_codes_compared": int(done[0]) + n_scanned * len(queries),
         "n_keys_looked_up": int(done[1]),
         "n_queries_scanned": n_given_up,
-        "n_distinct_codes": None if structure is None else structure.n_distinct,
-        "n_bytes_of_structure": 0 if structure is None else structure.n_bytes_taken,
+        "n_distinct_codes": None if held is None else held.n_distinct,
+        "n_bytes_of_structure": 0 if held is None else held.n_bytes_taken,
     }
     if stats["algorithm"] == "linear_scan":
         stats["n_queries_scanned"] = len(queries)

@@ -84,7 +84,7 @@ class TorchScan:
             for keys in self._keys(queries[part], own, allowed):
                 query, place = torch.nonzero(keys < (radius + 1) * n, as_tuple=True)
                 found.append(torch.stack([query + start, keys[query, place]]).cpu().numpy())
-        query, keys = np.concatenate(found, axis=1)
+        query, keys = np.concatenate([np.empty((2, 0), np.int64), *found], axis=1)
         order = np.lexsort((keys, query))
         query, keys = query[order], keys[order]
         offsets = np.searchsorted(query, np.arange(len(queries) + 1))

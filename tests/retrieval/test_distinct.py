@@ -71,7 +71,9 @@ def test_balls_of_more_codes_than_a_block_and_many_candidates():
     """More candidates than there is room for at first, and many ties."""
     for n_bytes, n_distinct in ((1, 9000), (32, 3), (40, 9000)):
         codes = make_codes(1, 9000, n_bytes, n_distinct, 0.1)
-        distances, rows, *_ = Balls(codes).nearest(codes[:3], 2500)
+        balls = Balls(codes)
+        balls.most_compared = 9000
+        distances, rows, *_ = balls.nearest(codes[:3], 2500)
         expected_distances, expected_rows = brute_force(codes, codes[:3], 2500)
         np.testing.assert_array_equal(distances, expected_distances)
         np.testing.assert_array_equal(rows, expected_rows)
@@ -91,6 +93,19 @@ def test_a_query_that_takes_too_much_work_is_given_up():
     *_, counts, _ = index.nearest(np.vstack([codes[:1], ~codes[:1]]), 5)
     assert counts.tolist() == [-1, -1]
     assert index.within(codes[:1], 60)[0] is None
+
+
+def test_a_query_that_would_compare_too_many_codes_is_given_up():
+    codes = make_codes(3, 20_000, 16, 40, 0.02)
+    balls = Balls(codes)
+    balls.most_compared = 1000  # twice a category
+    far = make_codes(4, 1, 16, 1, 0.0)
+    *_, counts, stats = balls.nearest(np.vstack([codes[:1], far]), 5)
+    assert counts.tolist() == [5, -1]
+    assert stats[0] < len(codes)
+    assert balls.within(codes[:2], 10)[0] is not None
+    assert balls.within(codes[:2], 70)[0] is None
+    assert balls.within(codes[:2], 70)[1][0] == 2 * balls.n_centres  # foreseen
 
 
 @given(st.integers(1, 10**9), st.integers(1, 60))

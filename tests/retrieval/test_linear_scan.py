@@ -43,6 +43,22 @@ def test_within_equals_brute_force(problem, radius_share):
         np.testing.assert_array_equal(rows[found], expected_rows[q, :n])
 
 
+@pytest.mark.parametrize("n_bytes", [4, 8, 16, 32])
+def test_few_queries_of_a_gallery_larger_than_the_caches(n_bytes):
+    n = _kernels._CACHED // n_bytes + 1000
+    gallery = np.random.default_rng(0).integers(0, 256, (n, n_bytes), dtype=np.uint8)
+    query = gallery[[n - 1]] ^ np.uint8(1)
+    distances = hamming_distances(query, gallery)[0]
+    nearest = np.argsort(distances, kind="stable")[:9]
+    for n_jobs in (1, 2):
+        found = search_nearest(gallery, query, 9, n_jobs=n_jobs)
+        np.testing.assert_array_equal(found[1][0], nearest)
+        np.testing.assert_array_equal(found[0][0], distances[nearest])
+        radius = distances[nearest[-1]]
+        found = search_within(gallery, query, radius, n_jobs=n_jobs)
+        np.testing.assert_array_equal(np.sort(found[1]), np.flatnonzero(distances <= radius))
+
+
 @many_examples
 @given(problem=problems)
 def test_counts_equal_brute_force(problem):

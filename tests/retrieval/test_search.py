@@ -152,6 +152,36 @@ def test_queries_that_a_table_gives_up_are_scanned(monkeypatch):
     assert retriever.search_stats()["n_queries_scanned"] == 6
 
 
+def test_queries_that_balls_give_up_are_scanned():
+    codes = make_codes(1, 3000, 16, 30, 0.02)
+    retriever = HammingRetriever(algorithm="balls", radius=20).fit(codes)
+    retriever._structure.most_compared = 500
+    queries = np.vstack([codes[:3], make_codes(2, 3, 16, 3, 0.5)])
+    check_nearest(retriever, queries, 5, brute_force(codes, queries, 5))
+    assert 0 < retriever.search_stats()["n_queries_scanned"] <= 3
+    expected = brute_force(codes, queries, len(codes))
+    for radius in (20, 70):
+        found = retriever.radius_neighbors(queries, radius)
+        for q in range(6):
+            near = expected[0][q] <= radius
+            np.testing.assert_array_equal(found[0][q], expected[0][q][near])
+            np.testing.assert_array_equal(found[1][q], expected[1][q][near])
+    assert retriever.search_stats()["n_queries_scanned"] == 6
+
+
+def test_auto_scans_where_few_rows_may_be_found():
+    codes = make_codes(4, 60_000, 16, 40, 0.02)
+    retriever = HammingRetriever().fit(codes)
+    mask = np.zeros(len(codes), dtype=bool)
+    mask[::3000] = True
+    expected = brute_force(codes, codes[:20], 5, allowed=mask)
+    check_nearest(retriever, codes[:20], 5, expected, mask=mask)
+    stats = retriever.search_stats()
+    assert stats["algorithm"] == "linear_scan"
+    assert stats["n_codes_compared"] == 20 * 20
+    assert stats["n_bytes_of_structure"] == retriever._structure.n_bytes_taken  # still held
+
+
 def test_stats():
     codes = make_codes(1, 300, 4, 3, 0.0)
     retriever = HammingRetriever(algorithm="linear_scan").fit(codes)
@@ -180,10 +210,10 @@ def test_stats():
 
 @pytest.mark.parametrize(
     ("flipped", "n_distinct", "expected"),
-    [(0.5, 20_000, None), (0.02, 40, Balls), (0.0, 40, MultiIndex)],
+    [(0.5, 60_000, None), (0.02, 40, Balls), (0.0, 40, MultiIndex)],
 )
 def test_auto_looks_at_the_codes(flipped, n_distinct, expected):
-    codes = make_codes(4, 20_000, 16, n_distinct, flipped)
+    codes = make_codes(4, 60_000, 16, n_distinct, flipped)
     structure = choose_structure(codes)
     assert type(structure) is (type(None) if expected is None else expected)
     retriever = HammingRetriever().fit(codes)
@@ -191,9 +221,9 @@ def test_auto_looks_at_the_codes(flipped, n_distinct, expected):
 
 
 def test_auto_scans_for_more_neighbours_than_a_structure_is_good_for():
-    codes = make_codes(4, 20_000, 16, 40, 0.02)
+    codes = make_codes(4, 60_000, 16, 40, 0.02)
     retriever = HammingRetriever().fit(codes)
-    for k, algorithm in [(10, "balls"), (200, "balls"), (3000, "linear_scan")]:
+    for k, algorithm in [(1, "balls"), (10, "balls"), (3000, "linear_scan")]:
         check_nearest(retriever, codes[:4], k, brute_force(codes, codes[:4], k))
         assert retriever.search_stats()["algorithm"] == algorithm
     asked_for = HammingRetriever(algorithm="balls").fit(codes)
@@ -208,6 +238,7 @@ def test_auto_scans_for_more_neighbours_than_a_structure_is_good_for():
         (20, 1, 1, True),
         (21, 1, 1, False),
         (100_000, 1, 1, False),
+        (50.5, 1, 1, False),
         (10, 1, 2, True),
         (11, 1, 2, False),  # a scan of one query has work for two threads
         (20, 100, 2, True),
@@ -219,10 +250,12 @@ def test_when_a_structure_is_worthwhile(k, n_queries, n_jobs, expected):
     assert is_worthwhile(structure, gallery, k, n_queries, n_jobs) == expected
     assert not is_worthwhile(None, gallery, k, n_queries, n_jobs)
     assert is_worthwhile(SimpleNamespace(shares=None), gallery, k, n_queries, n_jobs)
+    foreseen = SimpleNamespace(shares=np.full(3, 0.01))
+    assert is_worthwhile(foreseen, gallery, k, n_queries, n_jobs) == (k <= 40)
 
 
 def test_auto_scans_small_galleries_and_memory_maps(tmp_path):
-    codes = make_codes(4, 20_000, 16, 40, 0.02)
+    codes = make_codes(4, 60_000, 16, 40, 0.02)
     assert choose_structure(codes[:8000]) is None
     assert choose_structure(codes) is not None
     np.save(tmp_path / "codes.npy", codes)
@@ -295,6 +328,7 @@ def test_nothing_may_be_found(algorithm):
         assert all(len(found) == 0 for found in retriever.radius_neighbors(X, mask=nothing)[1])
     retriever.remove(np.arange(60))
     assert retriever.radius_neighbors(codes[:3], return_distance=False)[0].size == 0
+    assert retriever.radius_neighbors(return_distance=False).shape == (0,)
     with pytest.raises(ValueError, match="1 <= n_neighbors <= 0"):
         retriever.kneighbors(codes[:3])
     with pytest.raises(ValueError, match="1 <= n_neighbors <= 0"):
