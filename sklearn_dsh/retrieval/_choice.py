@@ -1,37 +1,40 @@
-"""``algorithm="auto"``: which structure pays, from a look at the codes.
+"""``algorithm="auto"``: which structure pays, tried on some of the codes.
 
-What counts is counted, not timed, so that the choice is the same each time: how many codes some
-queries of the gallery itself compare. The seconds that a code, a key or a query costs beside them
-were measured on one machine; their ratios decide.
+A look at the codes foresees which structures are hopeless. The others are built, and timed against
+a scan with some codes of the gallery as queries, for more and more neighbours. Only speed depends
+on it, never an answer.
 """
 
 import mmap
+from bisect import bisect_left
+from time import perf_counter
 
 import numpy as np
 
 from sklearn_dsh.retrieval._balls import Balls, find_centres
 from sklearn_dsh.retrieval._linear_scan import (
+    count_query_threads,
     count_scan_threads,
     search_nearest,
-    split_queries,
 )
 from sklearn_dsh.retrieval._multi_index import MultiIndex, count_keys, substring_bits
 
 _FEWEST_CODES = 1 << 13  # a scan of fewer is over in microseconds
-_QUERIES = 64
-_K = 10
 _SAMPLE = 1 << 14
-# Seconds, of one thread.
-_SCAN_BYTE = 2.3e-11
-_SCAN_NEIGHBOUR = 4e-8
-_BALL_BYTE = 7e-11
-_BALL_QUERY = 5e-6
-_TABLE_UNIT = 2.5e-8  # a key that is looked up, or a code that is compared
-_TABLE_QUERY = 1e-6
-_CANDIDATE = 1.7e-7  # of a structure: a code near enough to be counted and sorted
-# How much of a scan's time a structure may take to be worth its memory.
-_WORTH = 0.5
-_MOST_K = 1 << 14  # neighbours beyond which no structure is expected to pay
+# A structure is hopeless if so much of the gallery is in reach of its queries, or if a key that is
+# looked up, or a code that is met, takes as long as scanning so many bytes.
+_MOST_IN_REACH = 0.4
+_BYTES_A_KEY = 500
+_WORTH = 0.9  # of a scan's time, to be worth its memory, and to be asked
+# Queries that are timed one by one, and together, in galleries of less than so many bytes or more.
+_FEW, _MANY, _ENOUGH = 8, 256, 64
+_LARGE = 1 << 24
+_FEW_QUERIES = 16  # in a search, up to which they are like one
+_LONG = 0.05  # seconds of a call, after which nothing is tried again
+_TRIES = 3
+_NEAR = 1.1  # factor within which the most neighbours are known
+_K = 10
+_MOST_K = _K << 10  # neighbours beyond which a structure is not tried, and a scan taken
 
 
 def is_mapped(array):
@@ -46,38 +49,24 @@ def is_mapped(array):
 def choose_structure(codes, *, n_jobs=None):
     """The structure that makes searches for a few neighbours fastest, or None for a scan.
 
-    Its `shares` tell for how many neighbours it is worthwhile.
+    Its ``shares`` are its time over a scan's, for one query and for many at once: numbers of
+    neighbours, ascending, and the share of each.
     """
-    n, n_bytes = codes.shape
+    n = len(codes)
     if n < _FEWEST_CODES or is_mapped(codes):
         return None
     rng = np.random.default_rng(0)
-    own = np.sort(rng.choice(n, _QUERIES, replace=False))
+    own = np.sort(rng.choice(n, _ENOUGH if codes.size > _LARGE else _MANY, replace=False))
     queries = np.ascontiguousarray(codes[own])
-    nearest, _ = search_nearest(codes, queries, _K, own_rows=own, n_jobs=n_jobs)
-    reach = nearest[:, -1]
-    most = _WORTH * _SCAN_BYTE * codes.size
-    centres = find_centres(codes, n_jobs=n_jobs)
-    sample = codes[np.sort(rng.choice(n, min(n, _SAMPLE), replace=False))]
-    candidates = []
-    if _BALL_BYTE * codes.size * _share_in_reach(centres, sample, queries, reach) < most:
-        candidates.append(Balls(codes, centres=centres, n_jobs=n_jobs))
-    ends = substring_bits(n, 8 * n_bytes)
-    keys = np.mean([count_keys(ends, int(radius)) for radius in reach])
-    in_bucket = n / 2.0 ** np.diff(ends).min()
-    if _TABLE_UNIT * keys * (1 + in_bucket) < most:
-        candidates.append(MultiIndex(codes))
-    shares = {
-        structure: _share_of_scan(structure, queries, own, _K, n_jobs) for structure in candidates
-    }
-    best = min(shares, key=shares.get, default=None)
-    if best is None or shares[best] >= _WORTH:
+    candidates = list(_make_candidates(codes, queries, own, rng, n_jobs))
+    if not candidates:
         return None
-    best_shares, k = [shares[best]], 2 * _K
-    while best_shares[-1] < 1 and k < min(_MOST_K, n):
-        best_shares.append(_share_of_scan(best, queries, own, k, n_jobs))
-        k *= 2
-    best.shares = np.array(best_shares)
+    scan = _ScanTimes(codes, queries, own)
+    shares = {structure: scan.share(structure, _K, few=False) for structure in candidates}
+    best = min(shares, key=shares.get)
+    if shares[best] >= _WORTH:
+        return None
+    best.shares = scan.shares(best, few=True), scan.shares(best, few=False)
     return best
 
 
@@ -85,25 +74,30 @@ def is_worthwhile(structure, gallery, k, n_queries, n_jobs):
     """Whether a structure finds the `k` nearest codes of some queries faster than a scan."""
     if structure is None or structure.shares is None:  # none, or the only one that was asked for
         return structure is not None
-    doublings = int((k - 1) // _K).bit_length()
-    if doublings >= len(structure.shares):
+    tried, shares = structure.shares[n_queries > _FEW_QUERIES]
+    at = bisect_left(tried, k)
+    if at == len(tried) or shares[at] >= _WORTH:
         return False
     # A scan has work for all threads, the structure for one a part of the queries.
-    more = count_scan_threads(gallery, n_queries, n_jobs) / len(split_queries(n_queries, n_jobs))
-    return structure.shares[doublings] * more < 1
+    n_threads = count_query_threads(n_queries, n_jobs)
+    more = count_scan_threads(gallery, n_queries, n_jobs) / n_threads
+    return shares[at] * more < _WORTH
 
 
-def _share_of_scan(structure, queries, own, k, n_jobs):
-    """A query's time over that of a scan, as far as the numbers of codes and keys tell it."""
-    *_, counts, stats = structure.nearest(queries, k, own_rows=own, n_jobs=n_jobs)
-    compared, looked_up, candidates = stats / len(queries)
-    if structure.name == "balls":
-        seconds = _BALL_QUERY + _BALL_BYTE * structure.n_bytes * compared
-    else:
-        seconds = _TABLE_QUERY + _TABLE_UNIT * (compared + looked_up)
-    seconds += _CANDIDATE * candidates
-    scan = _SCAN_BYTE * structure.n_bytes * structure.n_rows + _SCAN_NEIGHBOUR * k
-    return seconds / scan + np.mean(counts < 0)
+def _make_candidates(codes, queries, own, rng, n_jobs):
+    """The structures that are not hopeless."""
+    n, n_bytes = codes.shape
+    nearest, _ = search_nearest(codes, queries, _K, own_rows=own, n_jobs=n_jobs)
+    reach = nearest[:, -1]
+    centres = find_centres(codes, n_jobs=n_jobs)
+    sample = codes[np.sort(rng.choice(n, min(n, _SAMPLE), replace=False))]
+    if _share_in_reach(centres, sample, queries, reach) < _MOST_IN_REACH:
+        yield Balls(codes, centres=centres, n_jobs=n_jobs)
+    ends = substring_bits(n, 8 * n_bytes)
+    keys = np.mean([count_keys(ends, int(radius)) for radius in reach])
+    in_bucket = n / 2.0 ** np.diff(ends).min()
+    if _BYTES_A_KEY * keys * (1 + in_bucket) < codes.size:
+        yield MultiIndex(codes)
 
 
 def _share_in_reach(centres, sample, queries, reach):
@@ -115,3 +109,66 @@ def _share_in_reach(centres, sample, queries, reach):
     distances, order = search_nearest(centres, queries, len(centres))
     looked_at = distances - high[order] <= reach[:, None]
     return np.mean((looked_at * sizes[order]).sum(axis=1)) / len(sample)
+
+
+class _ScanTimes:
+    """What scans take, on one thread, to compare structures with."""
+
+    def __init__(self, codes, queries, own):
+        self.queries, self.own = queries, own
+        self.most_k = min(_MOST_K, len(codes) - 1)
+        self.seconds = {
+            few: [
+                self._time(
+                    lambda q, own, k=k: search_nearest(codes, q, k, own_rows=own, n_jobs=1), few
+                )
+                for k in (_K, self.most_k)
+            ]
+            for few in (True, False)
+        }
+
+    def share(self, structure, k, *, few):
+        """A structure's time over that of a scan, for `k` neighbours."""
+        given_up = []
+
+        def search(queries, own):
+            counts = structure.nearest(queries, k, own_rows=own, n_jobs=1)[2]
+            given_up.append(np.mean(counts < 0))
+
+        seconds = self._time(search, few)
+        # A scan's time grows with the neighbours, evenly.
+        scan = np.interp(k, [_K, self.most_k], self.seconds[few])
+        return seconds / scan + np.mean(given_up)
+
+    def shares(self, structure, *, few):
+        """Of more and more neighbours, as far as a structure is faster: (numbers, shares)."""
+        found, last, k = {}, None, _K
+        while True:
+            found[k] = self.share(structure, k, few=few)
+            if found[k] >= 1 or k == self.most_k:
+                break
+            last, k = k, min(2 * k, self.most_k)
+        if found[k] >= 1 and last is not None:
+            while k > max(_NEAR * last, last + 1):  # a category ends somewhere
+                middle = max(last + 1, int((last * k) ** 0.5))
+                found[middle] = self.share(structure, middle, few=few)
+                last, k = (middle, k) if found[middle] < 1 else (last, middle)
+        tried = sorted(found)
+        return tried, [found[k] for k in tried]
+
+    def _time(self, search, few):
+        """Seconds of a query, the least of some tries."""
+        if few:  # others each time: what was asked before lies in the caches
+            parts = np.split(np.arange(_TRIES * _FEW), _TRIES)
+            tries = [np.split(part, _FEW) for part in parts]
+        else:
+            tries = _TRIES * [[slice(None)]]
+        seconds = []
+        for parts in tries:
+            started = perf_counter()
+            for part in parts:
+                search(self.queries[part], self.own[part])
+            seconds.append((perf_counter() - started) / len(parts))
+            if sum(seconds) > _LONG:
+                break
+        return min(seconds) / (1 if few else len(self.queries))

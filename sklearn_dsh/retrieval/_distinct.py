@@ -1,5 +1,7 @@
 """What the structures of distinct codes have in common."""
 
+from functools import cached_property
+
 import numpy as np
 
 from sklearn_dsh.retrieval import _kernels
@@ -50,7 +52,7 @@ class DistinctCodes:
     which writes the answers of some queries as the kernels do.
     """
 
-    shares = None  # of a scan's time for more and more neighbours, set where "auto" chose
+    shares = None  # of a scan's time, set where "auto" chose
 
     @property
     def n_rows(self):
@@ -61,7 +63,7 @@ class DistinctCodes:
     def n_distinct(self):
         return len(self.starts) - 1
 
-    @property
+    @cached_property
     def n_bytes_taken(self):
         """Memory of the structure."""
         return sum(value.nbytes for value in vars(self).values() if hasattr(value, "nbytes"))

@@ -244,6 +244,11 @@ def count_scan_threads(gallery, n_queries, n_jobs):
     return _at_most(gallery.size * n_queries // _BYTES_PER_THREAD, n_jobs)
 
 
+def count_query_threads(n_queries, n_jobs):
+    """Threads that are worth starting where each query takes some microseconds."""
+    return _at_most(n_queries // _QUERIES_PER_THREAD, n_jobs)
+
+
 def _at_most(n_worthwhile, n_jobs):
     """At least one thread; joblib, which takes its time to count, is asked for more alone."""
     if n_worthwhile < 2 and n_jobs != 0:  # joblib has an error for it
@@ -321,6 +326,6 @@ def run_tasks(tasks):
 
 def split_queries(n_queries, n_jobs):
     """Slices of the queries, one a thread, for searches of which each takes some microseconds."""
-    n_parts = _at_most(n_queries // _QUERIES_PER_THREAD, n_jobs)
+    n_parts = count_query_threads(n_queries, n_jobs)
     ends = np.linspace(0, n_queries, n_parts + 1).astype(int)
     return [slice(a, b) for a, b in pairwise(ends)]

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sklearn_dsh import HammingRetriever
-from sklearn_dsh.retrieval import _hamming, _linear_scan, _torch_scan
+from sklearn_dsh.retrieval import _choice, _hamming, _linear_scan, _torch_scan
 from sklearn_dsh.retrieval._balls import Balls
 from sklearn_dsh.retrieval._choice import choose_structure, is_mapped, is_worthwhile
 from sklearn_dsh.retrieval._multi_index import MultiIndex
@@ -169,7 +169,7 @@ def test_queries_that_balls_give_up_are_scanned():
     assert retriever.search_stats()["n_queries_scanned"] == 6
 
 
-def test_auto_scans_where_few_rows_may_be_found():
+def test_auto_scans_where_few_rows_may_be_found(work_is_counted):
     codes = make_codes(4, 60_000, 16, 40, 0.02)
     retriever = HammingRetriever().fit(codes)
     mask = np.zeros(len(codes), dtype=bool)
@@ -208,11 +208,23 @@ def test_stats():
     assert pickle.loads(pickle.dumps(retriever)).search_stats() is None
 
 
+@pytest.fixture
+def work_is_counted(monkeypatch):
+    """Choose by the work that is done, not by the clock."""
+
+    def share(self, structure, k, *, few):
+        *_, counts, stats = structure.nearest(self.queries, k, own_rows=self.own)
+        n_scanned = len(self.queries) * structure.n_rows
+        return (3 * stats[0] + 10 * stats[1]) / n_scanned + np.mean(counts < 0)
+
+    monkeypatch.setattr(_choice._ScanTimes, "share", share)
+
+
 @pytest.mark.parametrize(
     ("flipped", "n_distinct", "expected"),
     [(0.5, 60_000, None), (0.02, 40, Balls), (0.0, 40, MultiIndex)],
 )
-def test_auto_looks_at_the_codes(flipped, n_distinct, expected):
+def test_auto_looks_at_the_codes(flipped, n_distinct, expected, work_is_counted):
     codes = make_codes(4, 60_000, 16, n_distinct, flipped)
     structure = choose_structure(codes)
     assert type(structure) is (type(None) if expected is None else expected)
@@ -220,14 +232,32 @@ def test_auto_looks_at_the_codes(flipped, n_distinct, expected):
     check_nearest(retriever, codes[:4], 30, brute_force(codes, codes[:4], 30))
 
 
-def test_auto_scans_for_more_neighbours_than_a_structure_is_good_for():
-    codes = make_codes(4, 60_000, 16, 40, 0.02)
+@pytest.mark.parametrize("flipped", [0.0, 0.02, 0.5])
+def test_auto_by_the_clock(flipped):
+    codes = make_codes(4, 60_000, 4, 40, flipped)
     retriever = HammingRetriever().fit(codes)
-    for k, algorithm in [(1, "balls"), (10, "balls"), (3000, "linear_scan")]:
+    for k in (1, 40, 2000):
+        check_nearest(retriever, codes[:4], k, brute_force(codes, codes[:4], k))
+    if retriever._structure is not None:
+        for tried, shares in retriever._structure.shares:
+            assert tried == sorted(set(tried))
+            assert tried[0] == 10
+            assert len(tried) == len(shares)
+            slower = [share >= 1 for share in shares]
+            assert slower == sorted(slower)
+            if True in slower[1:] and not slower[0]:  # where it changes is known closely
+                first = slower.index(True)
+                assert tried[first] <= max(1.1 * tried[first - 1], tried[first - 1] + 1)
+
+
+def test_auto_scans_for_more_neighbours_than_a_structure_is_good_for(work_is_counted):
+    codes = make_codes(4, 60_000, 16, 40, 0.02)  # 1,500 a category
+    retriever = HammingRetriever().fit(codes)
+    for k, algorithm in [(1, "balls"), (1200, "balls"), (9000, "linear_scan")]:
         check_nearest(retriever, codes[:4], k, brute_force(codes, codes[:4], k))
         assert retriever.search_stats()["algorithm"] == algorithm
     asked_for = HammingRetriever(algorithm="balls").fit(codes)
-    asked_for.kneighbors(codes[:4], 3000)
+    asked_for.kneighbors(codes[:4], 9000)
     assert asked_for.search_stats()["algorithm"] == "balls"
 
 
@@ -238,23 +268,25 @@ def test_auto_scans_for_more_neighbours_than_a_structure_is_good_for():
         (20, 1, 1, True),
         (21, 1, 1, False),
         (100_000, 1, 1, False),
-        (50.5, 1, 1, False),
+        (10.5, 1, 1, True),
+        (20.5, 1, 1, False),
         (10, 1, 2, True),
         (11, 1, 2, False),  # a scan of one query has work for two threads
         (20, 100, 2, True),
+        (40, 16, 1, False),
+        (40, 17, 1, True),
     ],
 )
 def test_when_a_structure_is_worthwhile(k, n_queries, n_jobs, expected):
     gallery = np.broadcast_to(np.uint8(0), (1 << 26, 8))
-    structure = SimpleNamespace(shares=np.array([0.3, 0.6, 1.5]))
+    shares = ([10, 20, 30], [0.3, 0.6, 1.5]), ([10, 40], [0.3, 0.8])
+    structure = SimpleNamespace(shares=shares)
     assert is_worthwhile(structure, gallery, k, n_queries, n_jobs) == expected
     assert not is_worthwhile(None, gallery, k, n_queries, n_jobs)
     assert is_worthwhile(SimpleNamespace(shares=None), gallery, k, n_queries, n_jobs)
-    foreseen = SimpleNamespace(shares=np.full(3, 0.01))
-    assert is_worthwhile(foreseen, gallery, k, n_queries, n_jobs) == (k <= 40)
 
 
-def test_auto_scans_small_galleries_and_memory_maps(tmp_path):
+def test_auto_scans_small_galleries_and_memory_maps(tmp_path, work_is_counted):
     codes = make_codes(4, 60_000, 16, 40, 0.02)
     assert choose_structure(codes[:8000]) is None
     assert choose_structure(codes) is not None
