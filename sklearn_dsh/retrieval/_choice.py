@@ -62,9 +62,12 @@ def choose_structure(codes, *, n_jobs=None):
     if not candidates:
         return None
     scan = _ScanTimes(codes, queries, own)
-    shares = {structure: scan.share(structure, _K, few=False) for structure in candidates}
-    best = min(shares, key=shares.get)
-    if shares[best] >= _WORTH:
+    shares = {
+        structure: [scan.share(structure, _K, few=few) for few in (True, False)]
+        for structure in candidates
+    }
+    best = min(shares, key=lambda structure: np.prod(shares[structure]))
+    if min(shares[best]) >= _WORTH:
         return None
     best.shares = scan.shares(best, few=True), scan.shares(best, few=False)
     return best
