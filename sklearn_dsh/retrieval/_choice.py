@@ -69,7 +69,10 @@ def choose_structure(codes, *, n_jobs=None):
     best = min(shares, key=lambda structure: np.prod(shares[structure]))
     if min(shares[best]) >= _WORTH:
         return None
-    best.shares = scan.shares(best, few=True), scan.shares(best, few=False)
+    best.shares = tuple(
+        scan.shares(best, first, few=few)
+        for first, few in zip(shares[best], (True, False), strict=True)
+    )
     return best
 
 
@@ -143,14 +146,15 @@ class _ScanTimes:
         scan = np.interp(k, [_K, self.most_k], self.seconds[few])
         return seconds / scan + np.mean(given_up)
 
-    def shares(self, structure, *, few):
-        """Of more and more neighbours, as far as a structure is faster: (numbers, shares)."""
-        found, last, k = {}, None, _K
-        while True:
-            found[k] = self.share(structure, k, few=few)
-            if found[k] >= 1 or k == self.most_k:
-                break
+    def shares(self, structure, first, *, few):
+        """Of more and more neighbours, as far as a structure is faster: (numbers, shares).
+
+        ``first`` is the share of `_K`.
+        """
+        found, last, k = {_K: first}, None, _K
+        while found[k] < 1 and k < self.most_k:
             last, k = k, min(2 * k, self.most_k)
+            found[k] = self.share(structure, k, few=few)
         if found[k] >= 1 and last is not None:
             while k > max(_NEAR * last, last + 1):  # a category ends somewhere
                 middle = max(last + 1, int((last * k) ** 0.5))

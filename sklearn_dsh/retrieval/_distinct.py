@@ -79,8 +79,8 @@ class DistinctCodes:
         distances : ndarray of shape (n_queries, k), dtype int32
         rows : ndarray of shape (n_queries, k), dtype intp
         counts : ndarray of shape (n_queries,), dtype int64
-        stats : ndarray of shape (3,), dtype int64
-            Codes compared, keys looked up, and codes that were candidates.
+        stats : ndarray of shape (2,), dtype int64
+            Codes compared, and keys looked up.
         """
         offsets = np.arange(len(queries) + 1) * k
         distances, rows, counts, stats = self._search(
@@ -105,7 +105,7 @@ class DistinctCodes:
         rows = np.empty(offsets[-1], dtype=np.intp)
         counts = np.zeros(len(queries), dtype=np.int64)
         parts = split_queries(len(queries), n_jobs)
-        stats = np.zeros((len(parts), 3), dtype=np.int64)
+        stats = np.zeros((len(parts), 2), dtype=np.int64)
 
         def search(p, part):
             ends = slice(part.start, part.stop + 1)

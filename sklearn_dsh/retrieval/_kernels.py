@@ -799,7 +799,7 @@ def search_balls(
     offsets[q] on, as far as offsets[q + 1], and out_counts[q] says how many rows it has; without
     room for any answer (out_rows is empty), all within the radius are counted. A query that would
     compare more codes than `most_compared` is given up: its out_counts is -1. stats[0] counts the
-    codes that were compared, stats[2] those that were candidates.
+    codes that were compared.
     """
     n_bytes = len(centre_planes)
     largest = 8 * n_bytes
@@ -810,7 +810,7 @@ def search_balls(
     numbers = np.empty(1024, dtype=np.int64)
     distances = np.empty(1024, dtype=np.int64)
     only_counts = len(out_rows) == 0
-    n_compared, n_candidates = 0, 0
+    n_compared = 0
     for q in range(len(queries)):
         k = offsets[q + 1] - offsets[q]
         most = len(rows) if only_counts else k
@@ -844,7 +844,6 @@ def search_balls(
                         distance = np.int64(scratch[at])
                         if distance > limit:
                             continue
-                        n_candidates += 1
                         number = first + at
                         count = _count_rows(starts, rows, number, distance, own, allowed, most)
                         n_within += count
@@ -870,7 +869,6 @@ def search_balls(
             out_distances[answer], out_rows[answer],
         )  # fmt: skip
     stats[0] += n_compared  # once: threads share the line of the cache
-    stats[2] += n_candidates
 
 
 @njit(nogil=True, cache=True)
@@ -952,7 +950,7 @@ def search_tables(
     distances = np.empty(1024, dtype=np.int64)
     touched = np.empty(1024, dtype=np.int64)
     only_counts = len(out_rows) == 0
-    n_compared, n_looked_up, n_candidates = 0, 0, 0
+    n_compared, n_looked_up = 0, 0
     for q in range(len(queries)):
         k = offsets[q + 1] - offsets[q]
         most = len(rows) if only_counts else k
@@ -986,7 +984,6 @@ def search_tables(
                         distance = _distance(codes, number, queries, q)
                         if distance > limit:
                             continue
-                        n_candidates += 1
                         count = _count_rows(starts, rows, number, distance, own, allowed, most)
                         n_within += count
                         if only_counts or count == 0:
@@ -1024,4 +1021,3 @@ def search_tables(
         )  # fmt: skip
     stats[0] += n_compared
     stats[1] += n_looked_up
-    stats[2] += n_candidates
