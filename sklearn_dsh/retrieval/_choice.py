@@ -62,6 +62,8 @@ def choose_structure(codes, *, n_jobs=None):
     if not candidates:
         return None
     scan = _ScanTimes(codes, queries, own)
+    for structure in candidates:  # compiled, or loaded, before it is timed
+        structure.nearest(queries[:1], 1, own_rows=own[:1])
     shares = {
         structure: [scan.share(structure, _K, few=few) for few in (True, False)]
         for structure in candidates

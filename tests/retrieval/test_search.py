@@ -250,6 +250,31 @@ def test_auto_by_the_clock(flipped):
                 assert tried[first] <= max(1.1 * tried[first - 1], tried[first - 1] + 1)
 
 
+def test_a_first_search_that_compiles_is_not_timed(monkeypatch):
+    now, compiled = [0.0], set()
+
+    def slow_at_first(search, name, seconds):
+        def timed(*args, **kwargs):
+            now[0] += seconds if name in compiled else 100.0
+            compiled.add(name)
+            return search(*args, **kwargs)
+
+        return timed
+
+    monkeypatch.setattr(_choice, "perf_counter", lambda: now[0])
+    for owner, name, seconds in [
+        (_choice, "search_nearest", 1e-3),
+        (Balls, "nearest", 1e-5),
+        (MultiIndex, "nearest", 1e-5),
+    ]:
+        timed = slow_at_first(getattr(owner, name), (owner, name), seconds)
+        monkeypatch.setattr(owner, name, timed)
+    structure = choose_structure(make_codes(4, 60_000, 16, 40, 0.02))
+    assert isinstance(structure, Balls)
+    for _, shares in structure.shares:
+        assert shares[0] == pytest.approx(1e-2)
+
+
 def test_auto_scans_for_more_neighbours_than_a_structure_is_good_for(work_is_counted):
     codes = make_codes(4, 60_000, 16, 40, 0.02)  # 1,500 a category
     retriever = HammingRetriever().fit(codes)
