@@ -29,4 +29,8 @@ VARIANTS = {
 
 
 if __name__ == "__main__":
-    main(lambda size, steps: deep_methods(size, steps, VARIANTS), __doc__, "ablation.jsonl")
+    main(
+        lambda options: deep_methods(options.size, options.steps, VARIANTS),
+        __doc__,
+        "ablation.jsonl",
+    )

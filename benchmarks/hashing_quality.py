@@ -7,6 +7,9 @@ FOLDER holds ``sketch/<category>/*``, ``photo/<category>/*`` and a ``split.csv``
 paper   train on train sketches and all photos; queries: test sketches; gallery: all photos
 unseen  train on train sketches and train photos; queries: test sketches; gallery: test photos
 
+With ``--contours BSDS``, a folder as ``contours.py`` reads it, also DSH with sketch tokens that
+were learned from what people drew in ``BSDS/train``.
+
 Each result is written to ``--output`` when it is there, and a finished one is not run again:
 start with another file after changing the library. ``ablation.py`` runs parts and options of DSH by
 the same measure.
@@ -15,11 +18,13 @@ the same measure.
 import argparse
 import json
 import platform
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import sklearn
 import torch
+from contours import load as load_contours
 from sklearn.pipeline import make_pipeline
 
 import sklearn_dsh
@@ -30,6 +35,7 @@ from sklearn_dsh import (
     ITQHasher,
     PerView,
     RandomProjectionHasher,
+    SketchTokenizer,
     load_sketch_photo_folder,
 )
 from sklearn_dsh.comparison import evaluate, make_problem
@@ -68,13 +74,26 @@ def deep_methods(size, steps, variants):
     }
 
 
-def make_methods(size, steps):
+@cache
+def learn_tokens(folder):
+    """A SketchTokenizer that learned from the contours of a folder."""
+    photos, contours, _ = load_contours(Path(folder) / "train")
+    return SketchTokenizer(random_state=0).fit(photos, contours)
+
+
+def make_methods(options):
     """Name -> function of (n_bits, seed) that gives an unfitted estimator."""
+    size = options.size
     variants = {
         "DSH": {},
         "DSH, fixed category codes": {"code_updates": "fixed"},
         "DSH, literal objective": LITERAL,
     }
+    deep = deep_methods(size, options.steps, variants)
+    if options.contours is not None:
+        deep["DSH, learned sketch tokens"] = lambda m, s: deep["DSH"](m, s).set_params(
+            sketch_tokens=learn_tokens(options.contours)
+        )
     linear = {
         "CCA-ITQ (HOG)": lambda m, s: on_hog(CCAHasher(m, random_state=s), size),
         "PCA-ITQ (HOG)": lambda m, s: on_hog(ITQHasher(m, random_state=s), size),
@@ -82,7 +101,7 @@ def make_methods(size, steps):
             RandomProjectionHasher(m, random_state=s), size
         ),
     }
-    return deep_methods(size, steps, variants) | linear
+    return deep | linear
 
 
 def run(estimator, problem):
@@ -121,12 +140,13 @@ def main(make_methods=make_methods, description=__doc__, output="hashing_quality
     parser.add_argument("--steps", type=int, help="of a fit of DSH, instead of its default")
     parser.add_argument("--seeds", type=int, default=3, help="of DSH and the baselines")
     parser.add_argument("--variant-seeds", type=int, default=1, help="of the DSH variants")
+    parser.add_argument("--contours", help="photos and contours that people drew")
     parser.add_argument("--protocols", nargs="+", default=list(PROTOCOLS), choices=PROTOCOLS)
     parser.add_argument("--methods", nargs="+", help="only these names")
     parser.add_argument("--output", type=Path, default=Path(output))
     options = parser.parse_args()
 
-    methods = make_methods(options.size, options.steps)
+    methods = make_methods(options)
     unknown = set(options.methods or ()) - set(methods)
     if unknown:
         parser.error(f"unknown methods {sorted(unknown)}; there are {list(methods)}")

@@ -89,14 +89,31 @@ class DistinctCodes:
         return distances.reshape(-1, k), rows.reshape(-1, k), counts, stats
 
     def within(self, queries, radius, *, own_rows=None, allowed=None, n_jobs=None):
-        """As `search_within`, and stats; None instead of all if a query was given up."""
+        """As `search_within`, and what was done.
+
+        Returns
+        -------
+        answer : tuple
+            As `search_within` gives it, without rows for queries that were given up.
+        given_up : ndarray of shape (n_queries,), dtype bool
+        stats : ndarray of shape (2,), dtype int64
+            Codes compared, and keys looked up.
+        """
         n_none = np.zeros(len(queries) + 1, dtype=np.int64)
         counts, stats = self._search(queries, radius, n_none, own_rows, allowed, n_jobs)[2:]
-        if np.any(counts < 0):
-            return None, stats
-        offsets = np.concatenate(([0], np.cumsum(counts)))
-        distances, rows, _, more = self._search(queries, radius, offsets, own_rows, allowed, n_jobs)
-        return (distances, rows, offsets), stats + more
+        given_up = counts < 0
+        kept = ~given_up
+        ends = np.concatenate(([0], np.cumsum(counts[kept])))
+        distances, rows, _, more = self._search(
+            queries[kept],
+            radius,
+            ends,
+            None if own_rows is None else own_rows[kept],
+            allowed,
+            n_jobs,
+        )
+        offsets = ends[np.concatenate(([0], np.cumsum(kept)))]
+        return (distances, rows, offsets), given_up, stats + more
 
     def _search(self, queries, radius, offsets, own_rows, allowed, n_jobs):
         queries, allowed = read_only(queries), row_bits(allowed)

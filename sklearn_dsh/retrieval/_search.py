@@ -91,27 +91,33 @@ def find_within(gallery, structure, queries, radius, *, own_rows, allowed, n_job
             gallery[few], queries, radius, own_rows=own, n_jobs=n_jobs
         )
         return distances, few[rows], offsets, _describe(None, queries, len(few))
-    found, n_inside, done, n_left = None, 0, (0, 0), 0
-    if structure is not None:
-        n_inside = structure.n_rows
-        own, masks = _split(n_inside, own_rows, allowed)
-        found, done = structure.within(
-            queries, radius, own_rows=own[0], allowed=masks[0], n_jobs=n_jobs
-        )
-        n_left = 0 if found is not None else len(queries)
-    if found is None:
+    if structure is None:
         answer = search_within(
             gallery, queries, radius, own_rows=own_rows, allowed=allowed, n_jobs=n_jobs
         )
-        n_outside = len(gallery) - n_inside
-        return *answer, _describe(structure, queries, n_outside, done, n_left)
-    stats = _describe(structure, queries, len(gallery) - n_inside, done, 0)
-    if n_inside == len(gallery):
-        return *found, stats
-    more = search_within(
-        gallery[n_inside:], queries, radius, own_rows=own[1], allowed=masks[1], n_jobs=n_jobs
+        return *answer, _describe(None, queries, len(gallery))
+    n = structure.n_rows
+    own, masks = _split(n, own_rows, allowed)
+    answer, given_up, done = structure.within(
+        queries, radius, own_rows=own[0], allowed=masks[0], n_jobs=n_jobs
     )
-    return *join_within([found, (more[0], more[1] + n_inside, more[2])]), stats
+    if given_up.any():
+        scanned = search_within(
+            gallery[:n],
+            queries[given_up],
+            radius,
+            own_rows=None if own_rows is None else own[0][given_up],
+            allowed=masks[0],
+            n_jobs=n_jobs,
+        )
+        answer = _fill_in(answer, given_up, scanned)
+    stats = _describe(structure, queries, len(gallery) - n, done, np.count_nonzero(given_up))
+    if n == len(gallery):
+        return *answer, stats
+    more = search_within(
+        gallery[n:], queries, radius, own_rows=own[1], allowed=masks[1], n_jobs=n_jobs
+    )
+    return *join_within([answer, (more[0], more[1] + n, more[2])]), stats
 
 
 def check_mask(mask, n):
@@ -196,6 +202,19 @@ def merge_nearest(distances, rows, counts, k, largest):
         all_distances, all_rows, np.stack(counts), k, largest, out_distances, out_rows
     )
     return out_distances, out_rows
+
+
+def _fill_in(answer, missing, filling):
+    """An answer of `search_within` where the missing queries' comes from another."""
+    counts = np.diff(answer[2])
+    counts[missing] = np.diff(filling[2])
+    is_filled = np.repeat(missing, counts)
+    joined = []
+    for kept, filled in zip(answer[:2], filling[:2], strict=True):
+        values = np.empty(len(is_filled), dtype=kept.dtype)
+        values[~is_filled], values[is_filled] = kept, filled
+        joined.append(values)
+    return *joined, np.concatenate(([0], np.cumsum(counts)))
 
 
 def join_within(parts):

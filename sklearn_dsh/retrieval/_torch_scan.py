@@ -89,7 +89,7 @@ class TorchScan:
         query, keys = query[order], keys[order]
         offsets = np.searchsorted(query, np.arange(len(queries) + 1))
         answer = (keys // n).astype(np.int32), (keys % n).astype(np.intp), offsets
-        return answer, (n * len(queries), 0)
+        return answer, np.zeros(len(queries), dtype=bool), (n * len(queries), 0)
 
     def _keys(self, queries, own_rows, allowed):
         """Yield distance * n + row of some queries and a block of the gallery, int64."""

@@ -45,7 +45,7 @@ def test_nearest_and_within_equal_brute_force(kind, problem, share, k_share):
     np.testing.assert_array_equal(distances[:, : counts[0]], expected_distances[:, :k])
     np.testing.assert_array_equal(rows[:, : counts[0]], expected_rows[:, :k])
     radius = round(k_share * 4 * problem["n_bytes"])
-    (distances, rows, offsets), _ = structure.within(queries, radius, **options)
+    (distances, rows, offsets), given_up, _ = structure.within(queries, radius, **options)
     near = expected_distances <= radius
     np.testing.assert_array_equal(np.diff(offsets), near.sum(axis=1))
     np.testing.assert_array_equal(distances, expected_distances[near])
@@ -92,7 +92,7 @@ def test_a_query_that_takes_too_much_work_is_given_up():
     index.most_work = 10
     *_, counts, _ = index.nearest(np.vstack([codes[:1], ~codes[:1]]), 5)
     assert counts.tolist() == [-1, -1]
-    assert index.within(codes[:1], 60)[0] is None
+    assert index.within(codes[:1], 60)[1].tolist() == [True]
 
 
 def test_a_query_that_would_compare_too_many_codes_is_given_up():
@@ -103,9 +103,12 @@ def test_a_query_that_would_compare_too_many_codes_is_given_up():
     *_, counts, stats = balls.nearest(np.vstack([codes[:1], far]), 5)
     assert counts.tolist() == [5, -1]
     assert stats[0] < len(codes)
-    assert balls.within(codes[:2], 10)[0] is not None
-    assert balls.within(codes[:2], 70)[0] is None
-    assert balls.within(codes[:2], 70)[1][0] == 2 * balls.n_centres  # foreseen
+    (_, rows, offsets), given_up, _ = balls.within(np.vstack([far, codes[:1], far]), 45)
+    assert given_up.tolist() == [False, False, False]
+    assert offsets.tolist() == [0, 0, len(rows), len(rows)]
+    _, given_up, stats = balls.within(codes[:2], 70)
+    assert given_up.all()
+    assert stats[0] == 2 * balls.n_centres  # foreseen
 
 
 @given(st.integers(1, 10**9), st.integers(1, 60))

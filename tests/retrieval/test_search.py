@@ -152,6 +152,26 @@ def test_queries_that_a_table_gives_up_are_scanned(monkeypatch):
     assert retriever.search_stats()["n_queries_scanned"] == 6
 
 
+@pytest.mark.parametrize("grown", [False, True])
+def test_only_what_balls_give_up_is_scanned_within_a_radius(grown):
+    codes = make_codes(1, 3000, 16, 30, 0.02)
+    queries = np.vstack([make_codes(2, 2, 16, 2, 0.5), codes[:3], make_codes(3, 2, 16, 2, 0.5)])
+    retriever = HammingRetriever(algorithm="balls").fit(codes[: 2800 if grown else 3000])
+    structure = retriever._structure
+    structure.most_compared = 500
+    if grown:
+        retriever.partial_fit(codes[2800:])
+        assert retriever._structure is structure
+    expected = brute_force(codes, queries, len(codes))
+    found = retriever.radius_neighbors(queries, 51)
+    for q in range(7):
+        near = expected[0][q] <= 51
+        np.testing.assert_array_equal(found[0][q], expected[0][q][near])
+        np.testing.assert_array_equal(found[1][q], expected[1][q][near])
+    assert sum(len(f) > 0 for f in found[0]) == 6
+    assert 0 < retriever.search_stats()["n_queries_scanned"] < 7
+
+
 def test_queries_that_balls_give_up_are_scanned():
     codes = make_codes(1, 3000, 16, 30, 0.02)
     retriever = HammingRetriever(algorithm="balls", radius=20).fit(codes)
