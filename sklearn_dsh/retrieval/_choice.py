@@ -87,7 +87,7 @@ def is_worthwhile(structure, gallery, k, n_queries, n_jobs):
     if at == len(tried) or shares[at] >= _WORTH:
         return False
     # A scan has work for all threads, the structure for one a part of the queries.
-    n_threads = count_query_threads(n_queries, n_jobs)
+    n_threads = count_query_threads(n_queries, int(k * n_queries), n_jobs)
     more = count_scan_threads(gallery, n_queries, n_jobs) / n_threads
     return shares[at] * more < _WORTH
 

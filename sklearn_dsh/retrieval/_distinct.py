@@ -121,7 +121,7 @@ class DistinctCodes:
         distances = np.empty(offsets[-1], dtype=np.int32)
         rows = np.empty(offsets[-1], dtype=np.intp)
         counts = np.zeros(len(queries), dtype=np.int64)
-        parts = split_queries(len(queries), n_jobs)
+        parts = split_queries(len(queries), offsets[-1], n_jobs)
         stats = np.zeros((len(parts), 2), dtype=np.int64)
 
         def search(p, part):

@@ -669,10 +669,10 @@ def _enlarge(array):
 
 
 @njit(nogil=True, cache=True)
-def _make_room(numbers, distances, limit):
+def _make_room(numbers, distances, size, limit):
     """Drop candidates beyond the limit; enlarge the arrays where most remain."""
     kept = 0
-    for c in range(len(numbers)):
+    for c in range(size):
         if distances[c] <= limit:
             numbers[kept], distances[kept] = numbers[c], distances[c]
             kept += 1
@@ -682,27 +682,55 @@ def _make_room(numbers, distances, limit):
 
 
 @njit(nogil=True, cache=True)
+def _sort_by_low_bits(values, n_bits, scratch):
+    """Sort by the `n_bits` lowest bits, or by all where there are few values; both are in place."""
+    n = len(values)
+    if n < 64:  # what a pass of the other takes
+        values.sort()
+        return
+    n_passes = (n_bits + 8) // 9
+    width = (n_bits + n_passes - 1) // n_passes
+    n_digits = 1 << width
+    ends = np.empty(n_digits + 1, dtype=np.int64)
+    source, target = values, scratch[:n]
+    for p in range(n_passes):
+        ends[:] = 0
+        for i in range(n):
+            ends[((source[i] >> (width * p)) & (n_digits - 1)) + 1] += 1
+        for digit in range(n_digits):
+            ends[digit + 1] += ends[digit]
+        for i in range(n):
+            digit = (source[i] >> (width * p)) & (n_digits - 1)
+            target[ends[digit]] = source[i]
+            ends[digit] += 1
+        source, target = target, source
+    if n_passes % 2 == 1:
+        values[:] = source
+
+
+@njit(nogil=True, cache=True)
 def _take_rows(
-    numbers, distances, size, limit, starts, rows, own, allowed, positions, out_distances, out_rows
-):
+    numbers, distances, size, limit, weights, starts, rows, own, allowed, positions,
+    out_distances, out_rows,
+):  # fmt: skip
     """Write the rows of the candidates, sorted by (distance, row); return how many.
 
-    Rows nearer than the limit are fewer than there is room for; of those at the limit the first
-    are taken. `positions` is scratch space of limit + 2.
+    weights[d] is the number of rows at distance d. Rows nearer than the limit are fewer than there
+    is room for; of those at the limit the first are taken. `positions` is scratch space of
+    limit + 1.
     """
-    positions[: limit + 2] = 0
-    for c in range(size):
-        distance = distances[c]
-        if distance < limit:
-            positions[distance + 1] += _count_rows(
-                starts, rows, numbers[c], distance, own, allowed, len(out_rows)
-            )
+    positions[0] = 0
     for distance in range(limit):
-        positions[distance + 1] += positions[distance]
+        positions[distance + 1] = positions[distance] + weights[distance]
     n_below = positions[limit]
     n_tied = len(out_rows) - n_below
+    below = np.empty(n_below, dtype=np.int64)
     tied = np.empty(max(2 * n_tied, 64), dtype=np.int64)
-    n = 0
+    scratch = np.empty(max(n_below, len(tied)), dtype=np.int64)
+    n_bits = 1
+    while len(rows) >> n_bits:
+        n_bits += 1
+    n, b = 0, 0
     for c in range(size):
         distance = distances[c]
         if distance > limit:
@@ -710,27 +738,28 @@ def _take_rows(
         number = numbers[c]
         found = 0
         for at in range(starts[number], starts[number + 1]):
-            row = rows[at]
+            row = np.int64(rows[at])
             if row == own or not _may_be_found(allowed, row):
                 continue
             if distance < limit:
-                out_rows[positions[distance]] = row
-                out_distances[positions[distance]] = distance
-                positions[distance] += 1
+                below[b] = distance << n_bits | row
+                b += 1
             else:
                 if found == n_tied:
                     break
                 found += 1
                 if n == len(tied):
-                    tied[:n_tied] = np.sort(tied)[:n_tied]
+                    _sort_by_low_bits(tied, n_bits, scratch)
                     n = n_tied
                 tied[n] = row
                 n += 1
-    start = 0
-    for distance in range(limit):
-        out_rows[start : positions[distance]].sort()
-        start = positions[distance]
-    tied[:n].sort()
+    _sort_by_low_bits(below, n_bits, scratch)
+    for i in range(n_below):
+        distance = below[i] >> n_bits
+        out_rows[positions[distance]] = below[i] & ((1 << n_bits) - 1)
+        out_distances[positions[distance]] = distance
+        positions[distance] += 1
+    _sort_by_low_bits(tied[:n], n_bits, scratch)
     n = min(n, n_tied)
     out_rows[n_below : n_below + n] = tied[:n]
     out_distances[n_below : n_below + n] = limit
@@ -814,6 +843,9 @@ def search_balls(
     for q in range(len(queries)):
         k = offsets[q + 1] - offsets[q]
         most = len(rows) if only_counts else k
+        if k == 0 and not only_counts:
+            out_counts[q] = 0
+            continue
         query, own = queries[q], own_rows[q]
         _balls_by_distance(centre_planes, n_centres, query, centre_scratch, histogram, order)
         if only_counts and most_compared < _codes_in_reach(
@@ -838,25 +870,28 @@ def search_balls(
                 _fill_distances(block_planes.reshape((n_bytes, n)), query, n, scratch)
                 for i in range(0, n, LANES):
                     mask = _candidate_mask(scratch, i, n, limit + 1)
+                    if size + LANES > len(numbers):
+                        size, numbers, distances = _make_room(numbers, distances, size, limit)
+                    n_taken = 0
                     while mask != 0:
                         at = i + _lowest_bit(mask)
                         mask &= mask - _ONE
-                        distance = np.int64(scratch[at])
-                        if distance > limit:
-                            continue
-                        number = first + at
+                        number, distance = first + at, np.int64(scratch[at])
                         count = _count_rows(starts, rows, number, distance, own, allowed, most)
                         n_within += count
-                        if only_counts or count == 0:
+                        if only_counts:
                             continue
-                        if size == len(numbers):
-                            size, numbers, distances = _make_room(numbers, distances, limit)
-                        numbers[size], distances[size] = number, distance
-                        size += 1
                         weights[distance] += count
+                        numbers[size], distances[size] = number, distance
+                        size += count > 0
+                        n_taken += 1
+                        # Not for each one: the processor guesses wrong what the last one changes.
+                        if mask != 0 and n_taken % 16 != 0:
+                            continue
                         while n_within - weights[limit] >= k:
                             n_within -= weights[limit]
                             limit -= 1
+                        mask &= _candidate_mask(scratch, i, n, limit + 1)
         if n_compared - n_before > most_compared:
             out_counts[q] = -1
             continue
@@ -865,7 +900,7 @@ def search_balls(
             continue
         answer = slice(offsets[q], offsets[q + 1])
         out_counts[q] = _take_rows(
-            numbers, distances, size, limit, starts, rows, own, allowed, positions,
+            numbers, distances, size, limit, weights, starts, rows, own, allowed, positions,
             out_distances[answer], out_rows[answer],
         )  # fmt: skip
     stats[0] += n_compared  # once: threads share the line of the cache
@@ -989,7 +1024,7 @@ def search_tables(
                         if only_counts or count == 0:
                             continue
                         if size == len(numbers):
-                            size, numbers, distances = _make_room(numbers, distances, limit)
+                            size, numbers, distances = _make_room(numbers, distances, size, limit)
                         numbers[size], distances[size] = number, distance
                         size += 1
                         weights[distance] += count
@@ -1016,7 +1051,7 @@ def search_tables(
             continue
         answer = slice(offsets[q], offsets[q + 1])
         out_counts[q] = _take_rows(
-            numbers, distances, size, limit, starts, rows, own, allowed, positions,
+            numbers, distances, size, limit, weights, starts, rows, own, allowed, positions,
             out_distances[answer], out_rows[answer],
         )  # fmt: skip
     stats[0] += n_compared

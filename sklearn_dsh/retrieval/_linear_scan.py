@@ -23,8 +23,10 @@ _QUERIES_PER_BLOCK = 128
 _MOST_CANDIDATES = 1 << 20
 # Byte comparisons (about 0.4 ms of work) below which a thread costs more than it gives.
 _BYTES_PER_THREAD = 1 << 24
-# Queries of a structure below which a thread costs more than it gives.
-_QUERIES_PER_THREAD = 16
+# Queries of a structure below which a thread costs more than it gives, and rows that take as long
+# to put in order as one more query takes.
+_QUERIES_PER_THREAD = 100
+_ROWS_A_QUERY = 64
 
 
 def search_nearest(gallery, queries, k, *, own_rows=None, allowed=None, n_jobs=None):
@@ -244,9 +246,12 @@ def count_scan_threads(gallery, n_queries, n_jobs):
     return _at_most(gallery.size * n_queries // _BYTES_PER_THREAD, n_jobs)
 
 
-def count_query_threads(n_queries, n_jobs):
-    """Threads that are worth starting where each query takes some microseconds."""
-    return _at_most(n_queries // _QUERIES_PER_THREAD, n_jobs)
+def count_query_threads(n_queries, n_rows, n_jobs):
+    """Threads that are worth starting where each query takes some microseconds.
+
+    ``n_rows``: what all queries find.
+    """
+    return _at_most((n_queries + n_rows // _ROWS_A_QUERY) // _QUERIES_PER_THREAD, n_jobs)
 
 
 def _at_most(n_worthwhile, n_jobs):
@@ -324,8 +329,8 @@ def run_tasks(tasks):
         raise errors[0]
 
 
-def split_queries(n_queries, n_jobs):
-    """Slices of the queries, one a thread, for searches of which each takes some microseconds."""
-    n_parts = count_query_threads(n_queries, n_jobs)
+def split_queries(n_queries, n_rows, n_jobs):
+    """Slices of the queries, one a thread, see `count_query_threads`."""
+    n_parts = min(n_queries, count_query_threads(n_queries, n_rows, n_jobs)) or 1
     ends = np.linspace(0, n_queries, n_parts + 1).astype(int)
     return [slice(a, b) for a, b in pairwise(ends)]

@@ -8,7 +8,7 @@ from hamming_reference import brute_force, make_codes, make_problem, many_exampl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sklearn_dsh.retrieval import _distinct
+from sklearn_dsh.retrieval import _distinct, _kernels
 from sklearn_dsh.retrieval._balls import Balls
 from sklearn_dsh.retrieval._distinct import sort_distinct
 from sklearn_dsh.retrieval._multi_index import MultiIndex, substring_bits
@@ -45,7 +45,7 @@ def test_nearest_and_within_equal_brute_force(kind, problem, share, k_share):
     np.testing.assert_array_equal(distances[:, : counts[0]], expected_distances[:, :k])
     np.testing.assert_array_equal(rows[:, : counts[0]], expected_rows[:, :k])
     radius = round(k_share * 4 * problem["n_bytes"])
-    (distances, rows, offsets), given_up, _ = structure.within(queries, radius, **options)
+    (distances, rows, offsets), *_ = structure.within(queries, radius, **options)
     near = expected_distances <= radius
     np.testing.assert_array_equal(np.diff(offsets), near.sum(axis=1))
     np.testing.assert_array_equal(distances, expected_distances[near])
@@ -145,3 +145,13 @@ def check_distinct(codes, starts, rows):
     assert sorted(rows) == list(range(len(codes)))
     for a, b in pairwise(starts):
         assert np.all(np.diff(rows[a:b]) > 0)
+
+
+@given(st.integers(1, 500), st.integers(1, 40), st.integers(0, 2**32 - 1))
+def test_rows_are_sorted_by_their_low_bits(n, n_bits, seed):
+    rng = np.random.default_rng(seed)
+    rows = rng.integers(0, 1 << n_bits, n)
+    values = np.arange(n) << 48 | rows  # what a stable sort leaves in order
+    expected = values[np.argsort(rows, kind="stable")] if n >= 64 else np.sort(values)
+    _kernels._sort_by_low_bits(values, n_bits, np.empty(n + 3, dtype=np.int64))
+    np.testing.assert_array_equal(values, expected)
