@@ -781,6 +781,12 @@ def _balls_by_distance(centre_planes, n_centres, query, scratch, histogram, orde
 
 
 @njit(nogil=True, cache=True)
+def _is_in_reach(to_centre, low, high, radius):
+    """Whether codes that far from a centre can be within the radius, by the triangle inequality."""
+    return to_centre - high <= radius and low - to_centre <= radius
+
+
+@njit(nogil=True, cache=True)
 def _codes_in_reach(
     to_centres, n_centres, ball_blocks, block_starts, block_low, block_high, radius
 ):
@@ -789,7 +795,7 @@ def _codes_in_reach(
     for ball in range(n_centres):
         to_centre = np.int64(to_centres[ball])
         for block in range(ball_blocks[ball], ball_blocks[ball + 1]):
-            if to_centre - block_high[block] <= radius and block_low[block] - to_centre <= radius:
+            if _is_in_reach(to_centre, block_low[block], block_high[block], radius):
                 n += block_starts[block + 1] - block_starts[block]
     return n
 
@@ -862,7 +868,7 @@ def search_balls(
             ball = order[o]
             to_centre = np.int64(centre_scratch[ball])
             for block in range(ball_blocks[ball], ball_blocks[ball + 1]):
-                if to_centre - block_high[block] > limit or block_low[block] - to_centre > limit:
+                if not _is_in_reach(to_centre, block_low[block], block_high[block], limit):
                     continue
                 first, n = block_starts[block], block_starts[block + 1] - block_starts[block]
                 n_compared += n
