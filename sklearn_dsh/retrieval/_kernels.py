@@ -725,7 +725,7 @@ def _take_rows(
     n_below = positions[limit]
     n_tied = len(out_rows) - n_below
     below = np.empty(n_below, dtype=np.int64)
-    tied = np.empty(max(2 * n_tied, 64), dtype=np.int64)
+    tied = np.empty(max(min(2 * n_tied, weights[limit]), n_tied + 1), dtype=np.int64)
     scratch = np.empty(max(n_below, len(tied)), dtype=np.int64)
     n_bits = 1
     while len(rows) >> n_bits:
