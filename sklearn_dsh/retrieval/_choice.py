@@ -6,7 +6,6 @@ on it, never an answer.
 """
 
 import mmap
-from bisect import bisect_left
 from time import perf_counter
 
 import numpy as np
@@ -83,13 +82,15 @@ def is_worthwhile(structure, gallery, k, n_queries, n_jobs):
     if structure is None or structure.shares is None:  # none, or the only one that was asked for
         return structure is not None
     tried, shares = structure.shares[n_queries > _FEW_QUERIES]
-    at = bisect_left(tried, k)
-    if at == len(tried) or shares[at] >= _WORTH:
+    if k > tried[-1]:
+        return False
+    share = np.interp(k, tried, shares)
+    if share >= _WORTH:
         return False
     # A scan has work for all threads, the structure for one a part of the queries.
     n_threads = count_query_threads(n_queries, int(k * n_queries), n_jobs)
     more = count_scan_threads(gallery, n_queries, n_jobs) / n_threads
-    return shares[at] * more < _WORTH
+    return share * more < _WORTH
 
 
 def _make_candidates(codes, queries, own, rng, n_jobs):

@@ -311,15 +311,17 @@ def test_auto_scans_for_more_neighbours_than_a_structure_is_good_for(work_is_cou
     [
         (1, 1, 1, True),
         (20, 1, 1, True),
-        (21, 1, 1, False),
+        (23, 1, 1, True),  # 0.87, between 0.6 and 1.5
+        (24, 1, 1, False),
         (100_000, 1, 1, False),
-        (10.5, 1, 1, True),
-        (20.5, 1, 1, False),
-        (10, 1, 2, True),
-        (11, 1, 2, False),  # a scan of one query has work for two threads
-        (20, 100, 2, True),
+        (23.3, 1, 1, True),
+        (23.4, 1, 1, False),
+        (14, 1, 2, True),
+        (15, 1, 2, False),  # a scan of one query has work for two threads
         (40, 16, 1, False),
         (40, 17, 1, True),
+        (41, 17, 1, False),
+        (40, 100, 2, True),
     ],
 )
 def test_when_a_structure_is_worthwhile(k, n_queries, n_jobs, expected):
