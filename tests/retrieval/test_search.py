@@ -317,7 +317,7 @@ def test_auto_scans_for_more_neighbours_than_a_structure_is_good_for(work_is_cou
         (23.3, 1, 1, True),
         (23.4, 1, 1, False),
         (14, 1, 2, True),
-        (15, 1, 2, False),  # a scan of one query has work for two threads
+        (16, 1, 2, False),  # a scan of one query has work for two threads
         (40, 16, 1, False),
         (40, 17, 1, True),
         (41, 17, 1, False),
