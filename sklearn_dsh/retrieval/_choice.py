@@ -6,6 +6,7 @@ on it, never an answer.
 """
 
 import mmap
+from bisect import bisect_left
 from time import perf_counter
 
 import numpy as np
@@ -82,9 +83,13 @@ def is_worthwhile(structure, gallery, k, n_queries, n_jobs):
     if structure is None or structure.shares is None:  # none, or the only one that was asked for
         return structure is not None
     tried, shares = structure.shares[n_queries > _FEW_QUERIES]
-    if k > tried[-1]:
+    at = bisect_left(tried, k)
+    if at == len(tried):
         return False
-    share = np.interp(k, tried, shares)
+    share = shares[at]
+    if at > 0:  # np.interp takes microseconds
+        part = (k - tried[at - 1]) / (tried[at] - tried[at - 1])
+        share = shares[at - 1] + part * (share - shares[at - 1])
     if share >= _WORTH:
         return False
     # A scan has work for all threads, the structure for one a part of the queries.
@@ -164,7 +169,7 @@ class _ScanTimes:
                 found[middle] = self.share(structure, middle, few=few)
                 last, k = (middle, k) if found[middle] < 1 else (last, middle)
         tried = sorted(found)
-        return tried, [found[k] for k in tried]
+        return tried, [float(found[k]) for k in tried]
 
     def _time(self, search, few):
         """Seconds of a query, the least of some tries."""
