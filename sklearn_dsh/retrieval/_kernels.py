@@ -29,7 +29,10 @@ _FEW_QUERIES = 16
 """So many queries are compared with the codes as they lie."""
 
 _CACHE_LINE = 64
-_CACHED = 1 << 23
+_PIECE = 1024
+"""Bytes of codes that are asked for at a time."""
+
+_CACHED = 1 << 21
 """Bytes of a gallery that may lie in the caches, where asking ahead costs more than it gives."""
 
 _I64 = ir.IntType(64)
@@ -278,48 +281,64 @@ def _is_direct(n_queries, n_bytes):
 
 
 @njit(nogil=True, cache=True)
-def _ask_ahead(codes, first, last, row, block):
-    """Prefetch the block after the one at a row: the machine stops asking at every page's end."""
+def _bytes_ahead(codes, first, last, block, asks):
+    """How far ahead of the codes that are read to ask for others: the next block, or 0 for not."""
     n_bytes = codes.shape[1]
-    if (last - first) * n_bytes > _CACHED:
-        for position in range((row + block) * n_bytes, (row + 2 * block) * n_bytes, _CACHE_LINE):
-            _prefetch(codes, position)
+    return block * n_bytes if asks and (last - first) * n_bytes > _CACHED else 0
+
+
+@njit(inline="always")
+def _distance_at(codes, position, a, b, c, d, n_bytes):
+    if n_bytes == 4:
+        return np.uint64(_popcount(_load_half_at(codes, position) ^ np.uint32(a)))
+    distance = _popcount(_load_word_at(codes, position) ^ a)
+    if n_bytes >= 16:
+        distance += _popcount(_load_word_at(codes, position + 8) ^ b)
+    if n_bytes == 32:
+        distance += _popcount(_load_word_at(codes, position + 16) ^ c)
+        distance += _popcount(_load_word_at(codes, position + 24) ^ d)
+    return distance
+
+
+@njit(inline="always")
+def _fill_pieces(codes, first, n, a, b, c, d, n_bytes, ahead, distances):
+    """The loop of one width, whose constants the compiler vectorises.
+
+    The machine stops asking ahead at every page's end, and has room for about a piece of lines that
+    are on their way: so each piece is computed while one further on comes.
+    """
+    n_codes = _PIECE // n_bytes
+    whole = n - n % n_codes
+    for start in range(0, whole, n_codes):
+        position = (first + start) * n_bytes
+        if ahead > 0:
+            for line in range(0, _PIECE, _CACHE_LINE):
+                _prefetch(codes, position + ahead + line)
+        for i in range(n_codes):
+            distances[start + i] = _distance_at(codes, position + n_bytes * i, a, b, c, d, n_bytes)
+    for i in range(whole, n):
+        distances[i] = _distance_at(codes, (first + i) * n_bytes, a, b, c, d, n_bytes)
 
 
 @njit(nogil=True, cache=True)
-def _fill_distances_directly(codes, first, n, queries, q, distances):
-    """Write the distances of codes[first : first + n] of 4, 8, 16 or 32 bytes to one query.
-
-    Each width has a loop of its own, whose constant stride the compiler vectorises.
-    """
+def _fill_distances_directly(codes, first, n, queries, q, ahead, distances):
+    """Write the distances of codes[first : first + n] of 4, 8, 16 or 32 bytes to one query."""
     n_bytes = codes.shape[1]
+    a = b = c = d = np.uint64(0)
     if n_bytes == 4:
-        half = _load_half_at(queries, 4 * q)
-        for i in range(n):
-            distances[i] = _popcount(_load_half_at(codes, 4 * (first + i)) ^ half)
+        a = np.uint64(_load_half_at(queries, 4 * q))
+        _fill_pieces(codes, first, n, a, b, c, d, 4, ahead, distances)
         return
     a = _load_word(queries, q, 0)
     if n_bytes == 8:
-        for i in range(n):
-            distances[i] = _popcount(_load_word_at(codes, 8 * (first + i)) ^ a)
+        _fill_pieces(codes, first, n, a, b, c, d, 8, ahead, distances)
         return
     b = _load_word(queries, q, 8)
     if n_bytes == 16:
-        for i in range(n):
-            at = 16 * (first + i)
-            distances[i] = _popcount(_load_word_at(codes, at) ^ a) + _popcount(
-                _load_word_at(codes, at + 8) ^ b
-            )
+        _fill_pieces(codes, first, n, a, b, c, d, 16, ahead, distances)
         return
     c, d = _load_word(queries, q, 16), _load_word(queries, q, 24)
-    for i in range(n):
-        at = 32 * (first + i)
-        distances[i] = (
-            _popcount(_load_word_at(codes, at) ^ a)
-            + _popcount(_load_word_at(codes, at + 8) ^ b)
-            + _popcount(_load_word_at(codes, at + 16) ^ c)
-            + _popcount(_load_word_at(codes, at + 24) ^ d)
-        )
+    _fill_pieces(codes, first, n, a, b, c, d, 32, ahead, distances)
 
 
 @njit(nogil=True, cache=True)
@@ -392,13 +411,12 @@ def scan_nearest(
         sizes[:] = 0
         for row in range(first, last, block):
             n = min(block, last - row)
-            if direct:
-                _ask_ahead(gallery, first, last, row, block)
-            else:
+            if not direct:
                 _fill_planes(gallery, row, n, words)
             for j in range(n_queries):
                 if direct:
-                    _fill_distances_directly(gallery, row, n, queries, q0 + j, distances)
+                    ahead = _bytes_ahead(gallery, first, last, block, j == n_queries - 1)
+                    _fill_distances_directly(gallery, row, n, queries, q0 + j, ahead, distances)
                 else:
                     _fill_distances(planes, queries[q0 + j], n, distances)
                 limit, below, size = limits[j], n_below[j], sizes[j]
@@ -492,13 +510,12 @@ def scan_within(
     for q0 in range(0, len(queries), queries_per_block):
         for row in range(first, last, block):
             n = min(block, last - row)
-            if direct:
-                _ask_ahead(gallery, first, last, row, block)
-            else:
+            if not direct:
                 _fill_planes(gallery, row, n, words)
             for q in range(q0, min(q0 + queries_per_block, len(queries))):
                 if direct:
-                    _fill_distances_directly(gallery, row, n, queries, q, distances)
+                    ahead = _bytes_ahead(gallery, first, last, block, q == len(queries) - 1)
+                    _fill_distances_directly(gallery, row, n, queries, q, ahead, distances)
                 else:
                     _fill_distances(planes, queries[q], n, distances)
                 own = own_rows[q] - row
@@ -542,7 +559,8 @@ def scan_counts(
                 _fill_planes(gallery, row, n, words)
             for q in range(q0, min(q0 + queries_per_block, len(queries))):
                 if direct:
-                    _fill_distances_directly(gallery, row, n, queries, q, distances)
+                    ahead = _bytes_ahead(gallery, first, last, block, q == len(queries) - 1)
+                    _fill_distances_directly(gallery, row, n, queries, q, ahead, distances)
                 else:
                     _fill_distances(planes, queries[q], n, distances)
                 label = query_labels[q]
