@@ -1,7 +1,7 @@
 """Every method on the same data, protocol and metric: ``sklearn-dsh compare``, as a script.
 
     python benchmarks/compare.py --data FOLDER --bits 32 64 128
-    python benchmarks/compare.py --data FOLDER --quick          # 64 bits, within an hour
+    python benchmarks/compare.py --data FOLDER --quick          # a part of it, within an hour
 
 The options are those of the command, with ``--data`` for its argument and lists of values.
 """

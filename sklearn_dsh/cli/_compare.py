@@ -52,9 +52,8 @@ PACKAGES = ("torch", "scikit-learn", "numpy", "scipy")
     "protocols",
     multiple=True,
     type=click.Choice(PROTOCOLS),
-    default=PROTOCOLS,
-    show_default=True,
-    help="Repeatable; the gallery is all photos, or those not trained on.",
+    help="Repeatable; the gallery is all photos, or those not trained on.  "
+    "[default: both; paper with --quick]",
 )
 @click.option(
     "--seeds", default=1, show_default=True, help="At --seeded-bits; one at other lengths."
@@ -62,7 +61,9 @@ PACKAGES = ("torch", "scikit-learn", "numpy", "scipy")
 @click.option("--seeded-bits", default=64, show_default=True)
 @click.option("-k", default=50, show_default=True, help="Depth of the precision.")
 @click.option("--published", type=click.Choice(PUBLISHED), help="Show the published figures, too.")
-@click.option("--quick", is_flag=True, help="64 bits, one seed.")
+@click.option(
+    "--quick", is_flag=True, help="64 bits, one protocol, one seed: a part of the full tables."
+)
 @click.option("--retrieved", is_flag=True, help="Fit DSH once more, for a picture.")
 @click.option("--output", "-o", type=click.Path(), default="comparison", show_default=True)
 @quiet_option
@@ -115,7 +116,7 @@ def _make_plan(known, methods, bits, protocols, seeds, seeded_bits, k, quick):
     return Plan(
         methods=methods or tuple(known),
         bits=(64,) if quick else bits,
-        protocols=protocols,
+        protocols=protocols or (PROTOCOLS[:1] if quick else PROTOCOLS),
         n_seeds=1 if quick else seeds,
         seeded_bits=64 if quick else seeded_bits,
         k=k,

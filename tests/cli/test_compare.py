@@ -11,6 +11,7 @@ from sklearn_dsh import DeepSketchHasher
 from sklearn_dsh.cli import _compare, _evaluate
 from sklearn_dsh.comparison import Method, _problem, _report, default_methods
 
+METHODS = default_methods()
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "compare.py"
 
 
@@ -38,6 +39,23 @@ def test_tables_and_plots(draws, shared, run, tmp_path, monkeypatch):
     ]  # fmt: skip
     again = run("compare", shared / "data", *arguments, "--published", "sketchy")
     assert again.stdout == result.stdout  # nothing is run twice
+
+
+@pytest.mark.parametrize(
+    ("protocols", "quick", "bits", "expected"),
+    [
+        ((), False, (32, 64), ("paper", "unseen")),
+        ((), True, (64,), ("paper",)),
+        (("unseen",), True, (64,), ("unseen",)),
+    ],
+)
+def test_quick_runs_a_part_of_the_full_plan(protocols, quick, bits, expected):
+    def make(quick):
+        return _compare._make_plan(METHODS, (), (32, 64), protocols, 3, 64, 50, quick)
+
+    plan = make(quick)
+    assert (plan.bits, plan.protocols) == (bits, expected)
+    assert set(plan.cells(METHODS)) <= set(make(False).cells(METHODS))
 
 
 def test_a_picture_of_what_is_found(shared, run, tmp_path, monkeypatch):
