@@ -25,7 +25,7 @@ _SAMPLE = 1 << 14
 # looked up, or a code that is met, takes as long as scanning so many bytes.
 _MOST_IN_REACH = 0.4
 _BYTES_A_KEY = 500
-_WORTH = 0.95  # of a scan's time, to be worth its memory, and to be asked
+_WORTH = 0.9  # of a scan's time, to be worth its memory, and to be asked
 # Queries that are timed one by one, and together, in galleries of less than so many bytes or more.
 _FEW, _MANY, _ENOUGH = 8, 256, 64
 _LARGE = 1 << 24
