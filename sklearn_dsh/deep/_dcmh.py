@@ -18,6 +18,7 @@ from ._fit import fit_networks
 from ._rounds import LossOnly
 
 ROWS_AT_ONCE = 512  # of the objective's comparisons
+START = 3.0  # T of two similar items before the first round
 
 
 class DCMHHasher(BaseDeepHasher):
@@ -34,6 +35,12 @@ class DCMHHasher(BaseDeepHasher):
     view, which are kept. The networks are those of :class:`~sklearn_dsh.DeepSketchHasher`, with
     sketch tokens, so that the two differ in what they learn from.
 
+    The paper starts from networks that know images. Here they start from random weights, for which
+    three things differ, or nothing is learned: F and G begin at one random vector a category, with
+    T = 3 for similar items, in place of one an item, and stand for the outputs of the other view
+    throughout the first round; the sums of the balance are estimated from the batch, since those of
+    outputs that were kept come too late and let the training diverge; and `eta` is smaller.
+
     The method is defined for pairs: where the views are not paired, pairs are drawn within the
     categories.
 
@@ -47,8 +54,8 @@ class DCMHHasher(BaseDeepHasher):
         Length of the codes.
     gamma : float, default=1.0
         Weight of the quantisation.
-    eta : float, default=1.0
-        Weight of the balance: every bit 1 for half of the items.
+    eta : float, default=0.1
+        Weight of the balance: every bit 1 for half of the items. 1 in the paper.
     n_pairs : int or "auto", default="auto"
         How many pairs to draw where the views are not paired. "auto": as many as the larger view
         has rows.
@@ -120,7 +127,7 @@ class DCMHHasher(BaseDeepHasher):
         n_bits: int = 64,
         *,
         gamma: float = 1.0,
-        eta: float = 1.0,
+        eta: float = 0.1,
         n_pairs: int | Literal["auto"] = "auto",
         sketch_tokens: Any = "auto",
         max_iter: int = 3,
@@ -189,14 +196,17 @@ class PairLikelihood(LossOnly):
 
     def __init__(self, labels, n_bits, gamma, eta, random_state):
         self.labels, self.gamma, self.eta = next(iter(labels.values())), gamma, eta
-        shape = len(self.labels), n_bits
-        self.outputs = {view: random_state.randn(*shape).astype(np.float32) for view in labels}
-        self.codes = None
+        # From a random vector for every item, networks with random weights come to tell one
+        # category, which is the easiest, from all the others, or nothing.
+        start = random_state.randn(1 + self.labels.max(), n_bits) * np.sqrt(2 * START / n_bits)
+        start = start.astype(np.float32)[self.labels]
+        self.outputs = {view: start.copy() for view in labels}
+        self.codes, self.trained = None, False
 
     def update(self, outputs=None):
         """B of the networks' outputs (n_pairs, n_bits); the objective, a pair of items."""
         if outputs is not None:
-            self.outputs = outputs
+            self.outputs, self.trained = outputs, True
         self.codes = np.where(sum(self.outputs.values()) >= 0, 1, -1).astype(np.int8)
         return self.objective()
 
@@ -217,22 +227,23 @@ class PairLikelihood(LossOnly):
         """What the networks are trained with until the next update."""
         outputs = [torch.from_numpy(x).to(device, copy=True) for x in self._both_sides()]
         labels, codes = (torch.from_numpy(x).to(device) for x in (self.labels, self.codes))
-        views = list(self.outputs)
+        views, trained = list(self.outputs), self.trained
         sides = [(views[0], outputs[0], outputs[1]), (views[-1], outputs[1], outputs[0])]
 
         def loss(outputs, drawn):
             rows = torch.from_numpy(drawn[views[0]].rows).to(device)
-            for view, own, _ in sides:
-                own[rows] = outputs[view].detach()
+            if trained:  # before, outputs are too small to learn from
+                for view, own, _ in sides:
+                    own[rows] = outputs[view].detach()
             similar = (labels[rows, None] == labels).float()
             total = 0.0
-            for view, own, other in sides[: len(views)]:
+            for view, _, other in sides[: len(views)]:
                 x = outputs[view]
                 halves = x @ other.T / 2
                 total = total + (functional.softplus(halves) - similar * halves).sum()
                 total = total + self.gamma * (codes[rows] - x).square().sum()
-                rest = own.sum(dim=0) - x.detach().sum(dim=0)
-                total = total + self.eta * (rest + x.sum(dim=0)).square().sum()
+                # Its gradient is that of all rows, estimated: kept outputs of others are too old.
+                total = total + self.eta * len(other) / len(x) * x.sum(dim=0).square().sum()
             return total / similar.numel()
 
         return loss

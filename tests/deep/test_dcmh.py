@@ -68,6 +68,7 @@ def test_steps_follow_the_gradient_of_the_objective():
 
 def test_a_step_sees_the_latest_outputs_of_all_other_pairs():
     likelihood = make_likelihood()
+    likelihood.update(likelihood.outputs)
     loss = likelihood.make_loss(CPU)
     first, second = (
         Drawn(rows, torch.from_numpy(likelihood.labels[rows]))
@@ -88,8 +89,28 @@ def test_a_step_sees_the_latest_outputs_of_all_other_pairs():
         similar = torch.from_numpy(likelihood.labels[4:, None] == likelihood.labels).float()
         expected += (torch.log1p(torch.exp(theta)) - similar * theta).sum()
         expected += GAMMA * (codes[4:] - own[4:]).square().sum()
-        expected += ETA * own.sum(dim=0).square().sum()
+        expected += ETA * 6 / 2 * own[4:].sum(dim=0).square().sum()  # of all six, from two
     assert value.item() == pytest.approx(expected.item() / 12, rel=1e-5)
+
+
+def test_the_first_round_compares_with_one_start_a_category():
+    likelihood = make_likelihood()
+    start = likelihood.outputs
+    np.testing.assert_array_equal(start["sketch"][:3], start["sketch"][3:])  # labels 0, 1, 2, 0 ...
+    np.testing.assert_array_equal(start["sketch"], start["image"])
+    assert len(np.unique(start["sketch"], axis=0)) == 3
+    loss = likelihood.make_loss(CPU)
+    item = Drawn(np.array([4, 5]), torch.from_numpy(likelihood.labels[4:]))
+    outputs = {
+        view: torch.randn(2, 3, generator=torch.Generator().manual_seed(i))
+        for i, view in enumerate(start)
+    }
+    before = loss(outputs, {"sketch": item, "image": item})
+    assert loss(outputs, {"sketch": item, "image": item}) == before
+    likelihood.update(start)  # as if these were outputs
+    loss = likelihood.make_loss(CPU)
+    first = loss(outputs, {"sketch": item, "image": item})
+    assert first != before  # which compares with the outputs of this very step
 
 
 def test_one_view_stands_on_both_sides():
@@ -136,6 +157,17 @@ def test_images_are_trained_with_tokens():
     hasher.fit(data.sketches, data.images, (data.y_sketch, data.y_image))
     assert hasher.network_settings_["uses_tokens"]
     assert hasher.transform(data.images, view="image").shape == (len(data.images), 1)
+
+
+def test_networks_with_random_weights_learn_images():
+    settings = {"n_categories": 4, "size": 32, "difficulty": 0.3}
+    data, new = (
+        make_sketch_photo(n_sketches=n, n_photos=n, random_state=n, **settings) for n in (150, 100)
+    )
+    hasher = DCMHHasher(16, max_iter=2, steps_per_iter=50, image_size=32, random_state=0)
+    hasher.fit(data.sketches, data.images, (data.y_sketch, data.y_image))
+    score = hasher.score(new.sketches, new.images, (new.y_sketch, new.y_image))
+    assert score > 0.7  # chance is 0.25
 
 
 def test_several_processes_are_refused(monkeypatch):
