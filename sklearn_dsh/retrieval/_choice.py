@@ -7,6 +7,7 @@ on it, never an answer.
 
 import mmap
 from bisect import bisect_left
+from itertools import cycle, islice
 from time import perf_counter
 
 import numpy as np
@@ -25,13 +26,17 @@ _SAMPLE = 1 << 14
 # looked up, or a code that is met, takes as long as scanning so many bytes.
 _MOST_IN_REACH = 0.4
 _BYTES_A_KEY = 500
-_WORTH = 0.9  # of a scan's time, to be worth its memory, and to be asked
+_WORTH = 0.95  # of a scan's time, to be worth its memory, and to be asked
 # Queries that are timed one by one, and together, in galleries of less than so many bytes or more.
 _FEW, _MANY, _ENOUGH = 8, 256, 64
 _LARGE = 1 << 24
+_SETS = 4  # of queries, which take turns: what was asked before lies in the caches
+_GAIN = 0.75  # of the work of a scan's thread, by one more
 _FEW_QUERIES = 16  # in a search, up to which they are like one
 _LONG = 0.05  # seconds of a call, after which nothing is tried again
 _TRIES = 3
+_TURNS = 3  # of a scan and a structure, whose times differ by less than this factor
+_NOT_FAR = 2
 _NEAR = 1.1  # factor within which the most neighbours are known
 _K = 10
 _MOST_K = _K << 10  # neighbours beyond which a structure is not tried, and a scan taken
@@ -56,12 +61,13 @@ def choose_structure(codes, *, n_jobs=None):
     if n < _FEWEST_CODES or is_mapped(codes):
         return None
     rng = np.random.default_rng(0)
-    own = np.sort(rng.choice(n, _ENOUGH if codes.size > _LARGE else _MANY, replace=False))
-    queries = np.ascontiguousarray(codes[own])
+    sets = rng.choice(n, (_SETS, _ENOUGH if codes.size > _LARGE else _MANY), replace=False)
+    sets = [(codes[own], own) for own in np.sort(sets)]
+    queries, own = sets[0]
     candidates = list(_make_candidates(codes, queries, own, rng, n_jobs))
     if not candidates:
         return None
-    scan = _ScanTimes(codes, queries, own)
+    scan = _ScanTimes(codes, sets)
     for structure in candidates:  # compiled, or loaded, before it is timed
         structure.nearest(queries[:1], 1, own_rows=own[:1])
     shares = {
@@ -94,8 +100,8 @@ def is_worthwhile(structure, gallery, k, n_queries, n_jobs):
         return False
     # A scan has work for all threads, the structure for one a part of the queries.
     n_threads = count_query_threads(n_queries, int(k * n_queries), n_jobs)
-    more = count_scan_threads(gallery, n_queries, n_jobs) / n_threads
-    return share * more < _WORTH
+    more = count_scan_threads(gallery, n_queries, n_jobs) - n_threads
+    return share * (1 + _GAIN * more / n_threads) < _WORTH
 
 
 def _make_candidates(codes, queries, own, rng, n_jobs):
@@ -126,19 +132,20 @@ def _share_in_reach(centres, sample, queries, reach):
 
 
 class _ScanTimes:
-    """What scans take, on one thread, to compare structures with."""
+    """What scans take, on one thread, to compare structures with.
 
-    def __init__(self, codes, queries, own):
-        self.queries, self.own = queries, own
+    Parameters
+    ----------
+    codes : ndarray of shape (n, n_bytes)
+    sets : list of (queries, their rows in the codes)
+    """
+
+    def __init__(self, codes, sets):
+        self.codes, self.sets = codes, sets
+        self.next_sets = cycle(sets)
         self.most_k = min(_MOST_K, len(codes) - 1)
         self.seconds = {
-            few: [
-                self._time(
-                    lambda q, own, k=k: search_nearest(codes, q, k, own_rows=own, n_jobs=1), few
-                )
-                for k in (_K, self.most_k)
-            ]
-            for few in (True, False)
+            few: [self._scan(k, few) for k in (_K, self.most_k)] for few in (True, False)
         }
 
     def share(self, structure, k, *, few):
@@ -152,6 +159,14 @@ class _ScanTimes:
         seconds = self._time(search, few)
         # A scan's time grows with the neighbours, evenly.
         scan = np.interp(k, [_K, self.most_k], self.seconds[few])
+        if 1 / _NOT_FAR < seconds / scan < _NOT_FAR:
+            scan = np.inf
+            started = perf_counter()
+            for _ in range(_TURNS):  # close by, so that what disturbs one disturbs the other
+                scan = min(scan, self._scan(k, few))
+                seconds = min(seconds, self._time(search, few))
+                if perf_counter() - started > _LONG:
+                    break
         return seconds / scan + np.mean(given_up)
 
     def shares(self, structure, first, *, few):
@@ -171,19 +186,21 @@ class _ScanTimes:
         tried = sorted(found)
         return tried, [float(found[k]) for k in tried]
 
+    def _scan(self, k, few):
+        def search(queries, own):
+            search_nearest(self.codes, queries, k, own_rows=own, n_jobs=1)
+
+        return self._time(search, few)
+
     def _time(self, search, few):
         """Seconds of a query, the least of some tries."""
-        if few:  # others each time: what was asked before lies in the caches
-            parts = np.split(np.arange(_TRIES * _FEW), _TRIES)
-            tries = [np.split(part, _FEW) for part in parts]
-        else:
-            tries = _TRIES * [[slice(None)]]
         seconds = []
-        for parts in tries:
+        for queries, own in islice(self.next_sets, _TRIES):
+            parts = np.split(np.arange(_FEW), _FEW) if few else [slice(None)]
             started = perf_counter()
             for part in parts:
-                search(self.queries[part], self.own[part])
+                search(queries[part], own[part])
             seconds.append((perf_counter() - started) / len(parts))
             if sum(seconds) > _LONG:
                 break
-        return min(seconds) / (1 if few else len(self.queries))
+        return min(seconds) / (1 if few else len(queries))

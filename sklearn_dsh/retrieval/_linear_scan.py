@@ -23,6 +23,11 @@ _QUERIES_PER_BLOCK = 128
 _MOST_CANDIDATES = 1 << 20
 # Byte comparisons (about 0.4 ms of work) below which a thread costs more than it gives.
 _BYTES_PER_THREAD = 1 << 24
+# A thread takes some of the queries, not of the gallery, if it gets so many as pay for turning all
+# codes to planes. Fewer pay, too, where each part of a gallery needs long to find near enough codes:
+# one that has less than so many times the neighbours.
+_FEWEST_QUERIES = 32
+_CODES_A_NEIGHBOUR = 10_000
 # Queries of a structure below which a thread costs more than it gives, and rows that take as long
 # to put in order as one more query takes.
 _QUERIES_PER_THREAD = 100
@@ -66,7 +71,7 @@ def search_some(gallery, queries, k, *, own_rows=None, allowed=None, n_jobs=None
     counts : ndarray of shape (n_queries,), dtype int64
     """
     n_queries = len(queries)
-    plan = _Plan(gallery, queries, n_jobs)
+    plan = _Plan(gallery, queries, n_jobs, k=k)
     own_rows = no_rows(n_queries) if own_rows is None else own_rows.astype(np.int64)
     allowed = row_bits(allowed)
     out_distances = np.empty((n_queries, k), dtype=np.int32)
@@ -202,10 +207,11 @@ def count_by_distance(
 class _Plan:
     """How one call splits its work.
 
-    `parts` are (slice of the queries, first gallery row, last gallery row), one a thread.
+    `parts` are (slice of the queries, first gallery row, last gallery row), one a thread; `k` is the
+    number of neighbours, 0 if others are sought.
     """
 
-    def __init__(self, gallery, queries, n_jobs):
+    def __init__(self, gallery, queries, n_jobs, k=0):
         # Numba compiles for writeable and read-only arrays separately: show it one kind.
         self.gallery, self.queries = read_only(gallery), read_only(queries)
         n_bytes = gallery.shape[1]
@@ -213,8 +219,8 @@ class _Plan:
         lanes = _kernels.LANES
         self.block = lanes * max(4, min(_BLOCK_BYTES // n_bytes // lanes, 64))
         n_threads = count_scan_threads(gallery, len(queries), n_jobs)
-        # With fewer queries than a block has, every thread would turn all codes to planes for few.
-        self.splits_gallery = n_threads > 1 and len(queries) < _QUERIES_PER_BLOCK * n_threads
+        fewest = _QUERIES_PER_BLOCK if k * _CODES_A_NEIGHBOUR <= len(gallery) else _FEWEST_QUERIES
+        self.splits_gallery = n_threads > 1 and len(queries) < fewest * n_threads
         if self.splits_gallery:
             n_threads = min(n_threads, max(1, len(gallery) // self.block))
             ends = np.linspace(0, len(gallery), n_threads + 1).astype(int)

@@ -9,4 +9,5 @@ def small_work_is_split(monkeypatch):
     monkeypatch.setattr(_linear_scan, "_BYTES_PER_THREAD", 1)
     monkeypatch.setattr(_linear_scan, "_QUERIES_PER_THREAD", 4)
     monkeypatch.setattr(_linear_scan, "_QUERIES_PER_BLOCK", 3)
+    monkeypatch.setattr(_linear_scan, "_FEWEST_QUERIES", 3)
     monkeypatch.setattr(_linear_scan, "_BLOCK_BYTES", 1)

@@ -184,5 +184,23 @@ def test_both_ways_to_split_are_taken():
     assert by_gallery.parts[0][2] == by_gallery.parts[1][1] == 448
 
 
+@pytest.mark.parametrize(
+    ("n_queries", "n_codes", "k", "splits_gallery"),
+    [
+        (4, 1000, 1, False),
+        (3, 1000, 1, True),
+        (4, 10_000, 1, True),  # near enough codes are found soon in each part
+        (5, 10_000, 1, True),
+        (6, 10_000, 1, False),
+        (4, 10_000, 2, False),
+        (4, 1000, 0, True),
+    ],
+)
+def test_what_is_split(n_queries, n_codes, k, splits_gallery, monkeypatch):
+    monkeypatch.setattr(_linear_scan, "_FEWEST_QUERIES", 2)
+    queries, gallery = (make_codes(2, n, 4, n, 0.5) for n in (n_queries, n_codes))
+    assert _linear_scan._Plan(gallery, queries, 2, k).splits_gallery == splits_gallery
+
+
 def test_a_byte_holds_the_sum_of_the_planes_added_at_once():
     assert 8 * _kernels._PLANES_PER_SUM < 256

@@ -233,8 +233,9 @@ def work_is_counted(monkeypatch):
     """Choose by the work that is done, not by the clock."""
 
     def share(self, structure, k, *, few):
-        *_, counts, stats = structure.nearest(self.queries, k, own_rows=self.own)
-        n_scanned = len(self.queries) * structure.n_rows
+        queries, own = self.sets[0]
+        *_, counts, stats = structure.nearest(queries, k, own_rows=own)
+        n_scanned = len(queries) * structure.n_rows
         return (3 * stats[0] + 10 * stats[1]) / n_scanned + np.mean(counts < 0)
 
     monkeypatch.setattr(_choice._ScanTimes, "share", share)
@@ -314,10 +315,10 @@ def test_auto_scans_for_more_neighbours_than_a_structure_is_good_for(work_is_cou
         (23, 1, 1, True),  # 0.87, between 0.6 and 1.5
         (24, 1, 1, False),
         (100_000, 1, 1, False),
-        (23.3, 1, 1, True),
-        (23.4, 1, 1, False),
-        (14, 1, 2, True),
-        (16, 1, 2, False),  # a scan of one query has work for two threads
+        (23.8, 1, 1, True),
+        (23.9, 1, 1, False),
+        (18, 1, 2, True),
+        (19, 1, 2, False),  # 0.57, and a scan of one query has work for two threads
         (40, 16, 1, False),
         (40, 17, 1, True),
         (41, 17, 1, False),
