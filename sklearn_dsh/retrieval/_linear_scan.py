@@ -23,9 +23,9 @@ _QUERIES_PER_BLOCK = 128
 _MOST_CANDIDATES = 1 << 20
 # Byte comparisons (about 0.4 ms of work) below which a thread costs more than it gives.
 _BYTES_PER_THREAD = 1 << 24
-# A thread takes some of the queries, not of the gallery, if it gets so many as pay for turning all
-# codes to planes. Fewer pay, too, where each part of a gallery needs long to find near enough codes:
-# one that has less than so many times the neighbours.
+# Queries a thread, below a block of which the gallery is split: every thread would turn all codes to
+# planes for few. Fewer pay where each part of a gallery needs long to find near enough codes, one
+# that has less than so many times the neighbours.
 _FEWEST_QUERIES = 32
 _CODES_A_NEIGHBOUR = 10_000
 # Queries of a structure below which a thread costs more than it gives, and rows that take as long
@@ -207,8 +207,8 @@ def count_by_distance(
 class _Plan:
     """How one call splits its work.
 
-    `parts` are (slice of the queries, first gallery row, last gallery row), one a thread; `k` is the
-    number of neighbours, 0 if others are sought.
+    `parts` are (slice of the queries, first gallery row, last gallery row), one a thread; `k` is
+    the number of neighbours, 0 if others are sought.
     """
 
     def __init__(self, gallery, queries, n_jobs, k=0):
