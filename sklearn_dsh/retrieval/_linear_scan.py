@@ -23,9 +23,9 @@ _QUERIES_PER_BLOCK = 128
 _MOST_CANDIDATES = 1 << 20
 # Byte comparisons (about 0.4 ms of work) below which a thread costs more than it gives.
 _BYTES_PER_THREAD = 1 << 24
-# Queries a thread, below a block of which the gallery is split: every thread would turn all codes to
-# planes for few. Fewer pay where each part of a gallery needs long to find near enough codes, one
-# that has less than so many times the neighbours.
+# Queries a thread, below a block of which the gallery is split: every thread would turn all codes
+# to planes for few. Fewer pay where each part of a gallery needs long to find near enough codes,
+# one that has less than so many times the neighbours.
 _FEWEST_QUERIES = 32
 _CODES_A_NEIGHBOUR = 10_000
 # Queries of a structure below which a thread costs more than it gives, and rows that take as long
