@@ -25,7 +25,7 @@ from ..deep import DCMHHasher, DeepMetricHasher, DeepSketchHasher
 from ..preprocessing import GFHOGFeatures, HOGFeatures, SHELOFeatures
 from ..views import SketchImageArray
 
-RIDGES = [0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0]
+RIDGES = [0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0]
 
 
 def _same_for_both(transformer):
