@@ -199,8 +199,7 @@ class PairLikelihood(LossOnly):
         # From a random vector for every item, networks with random weights come to tell one
         # category, which is the easiest, from all the others, or nothing.
         start = random_state.randn(1 + self.labels.max(), n_bits) * np.sqrt(2 * START / n_bits)
-        start = start.astype(np.float32)[self.labels]
-        self.outputs = {view: start.copy() for view in labels}
+        self.outputs = dict.fromkeys(labels, start.astype(np.float32)[self.labels])
         self.codes, self.trained = None, False
 
     def update(self, outputs=None):
@@ -227,12 +226,12 @@ class PairLikelihood(LossOnly):
         """What the networks are trained with until the next update."""
         outputs = [torch.from_numpy(x).to(device, copy=True) for x in self._both_sides()]
         labels, codes = (torch.from_numpy(x).to(device) for x in (self.labels, self.codes))
-        views, trained = list(self.outputs), self.trained
+        views = list(self.outputs)
         sides = [(views[0], outputs[0], outputs[1]), (views[-1], outputs[1], outputs[0])]
 
         def loss(outputs, drawn):
             rows = torch.from_numpy(drawn[views[0]].rows).to(device)
-            if trained:  # before, outputs are too small to learn from
+            if self.trained:  # before, outputs are too small to learn from
                 for view, own, _ in sides:
                     own[rows] = outputs[view].detach()
             similar = (labels[rows, None] == labels).float()
