@@ -22,8 +22,8 @@ from numba.extending import intrinsic
 LANES = 64
 """Codes whose distances are computed at once."""
 
-_PLANES_PER_SUM = 31
-"""Byte planes whose popcounts a byte can add up: 31 * 8 < 256."""
+_PLANES_PER_SUM = 24
+"""Byte planes whose popcounts a byte adds up, at most 31; compilers unroll loops by eight."""
 
 _FEW_QUERIES = 16
 """So many queries are compared with the codes as they lie."""
@@ -37,6 +37,7 @@ _CACHED = 1 << 21
 
 _I64 = ir.IntType(64)
 _BYTES = ir.VectorType(ir.IntType(8), LANES)
+_WORDS = ir.VectorType(ir.IntType(32), LANES // 4)
 
 
 def _array(context, builder, array_type, value):
@@ -55,41 +56,50 @@ def _splat(builder, scalar, vector_type):
 
 
 @intrinsic
-def _add_popcounts(typingctx, planes, query, start, stop, out, i):
-    """Add the distances over bytes start..stop of codes i..i+LANES to out (set it at start 0)."""
+def _set_distances(typingctx, planes, spread, n_bytes, out, i):
+    """Set out to the distances of codes i..i+LANES; every byte of the query fills a word."""
 
     def codegen(context, builder, signature, args):
-        planes_type, query_type, _, _, out_type, _ = signature.args
-        planes_value, query_value, first, last, out_value, index = args
+        planes_type, spread_type, _, out_type, _ = signature.args
+        planes_value, spread_value, n_planes, out_value, index = args
         plane = _array(context, builder, planes_type, planes_value)
         stride = builder.extract_value(plane.strides, 0)
         block = builder.gep(plane.data, [index])
-        query_data = _array(context, builder, query_type, query_value).data
+        query = _array(context, builder, spread_type, spread_value).data
         popcount = cgutils.get_or_insert_function(
             builder.module, ir.FunctionType(_BYTES, [_BYTES]), f"llvm.ctpop.v{LANES}i8"
         )
-        total = cgutils.alloca_once_value(builder, ir.Constant(_BYTES, None))
-        with cgutils.for_range_slice(builder, first, last, ir.Constant(_I64, 1)) as (b, _):
-            offset = builder.mul(b, stride)
-            codes = builder.load(_vector_pointer(builder, block, offset, _BYTES), align=1)
-            byte = builder.load(builder.gep(query_data, [b]))
-            difference = builder.xor(codes, _splat(builder, byte, _BYTES))
-            count = builder.call(popcount, [difference])
-            builder.store(builder.add(builder.load(total), count), total)
         out_vector = ir.VectorType(context.get_value_type(out_type.dtype), LANES)
+        total = cgutils.alloca_once_value(builder, ir.Constant(out_vector, None))
+
+        def add_planes(first, last, total):
+            with cgutils.for_range_slice(builder, first, last, ir.Constant(_I64, 1)) as (b, _):
+                offset = builder.mul(b, stride)
+                codes = builder.load(_vector_pointer(builder, block, offset, _BYTES), align=1)
+                word = builder.load(builder.gep(query, [b]))
+                word = builder.bitcast(_splat(builder, word, _WORDS), _BYTES)
+                count = builder.call(popcount, [builder.xor(codes, word)])
+                builder.store(builder.add(builder.load(total), count), total)
+
+        zero = ir.Constant(_I64, 0)
+        if out_vector == _BYTES:
+            add_planes(zero, n_planes, total)
+        else:
+            step = ir.Constant(_I64, _PLANES_PER_SUM)
+            part = cgutils.alloca_once(builder, _BYTES)
+            with cgutils.for_range_slice(builder, zero, n_planes, step) as (first, _):
+                builder.store(ir.Constant(_BYTES, None), part)
+                end = builder.add(first, step)
+                last = builder.select(builder.icmp_signed("<", end, n_planes), end, n_planes)
+                add_planes(first, last, part)
+                found = builder.zext(builder.load(part), out_vector)
+                builder.store(builder.add(builder.load(total), found), total)
         data = _array(context, builder, out_type, out_value).data
         pointer = _vector_pointer(builder, data, index, out_vector)
-        result = builder.load(total)
-        if out_vector != _BYTES:
-            result = builder.zext(result, out_vector)
-        at_start = builder.icmp_signed("==", first, ir.Constant(_I64, 0))
-        so_far = builder.select(
-            at_start, ir.Constant(out_vector, None), builder.load(pointer, align=1)
-        )
-        builder.store(builder.add(so_far, result), pointer, align=1)
+        builder.store(builder.load(total), pointer, align=1)
         return context.get_dummy_value()
 
-    return types.void(planes, query, types.int64, types.int64, out, types.int64), codegen
+    return types.void(planes, spread, types.int64, out, types.int64), codegen
 
 
 @intrinsic
@@ -244,6 +254,20 @@ def _fill_four_planes(codes, first, n_groups, planes):
 
 
 @njit(nogil=True, cache=True)
+def _from_line(array):
+    """The array from the first line of the cache in it on: vectors lie across no two lines."""
+    size = array.itemsize
+    return array[-(array.ctypes.data // size) % (_CACHE_LINE // size) :]
+
+
+@njit(nogil=True, cache=True)
+def _new_planes(n_bytes, block):
+    n = n_bytes * block // 8
+    words = _from_line(np.empty(n + _CACHE_LINE // 8, dtype=np.uint64))
+    return words[:n].reshape((n_bytes, block // 8))
+
+
+@njit(nogil=True, cache=True)
 def _fill_planes(codes, first, n, planes):
     """Turn codes[first : first + n] to byte planes; planes is (n_bytes, block / 8) words."""
     n_bytes = codes.shape[1]
@@ -264,13 +288,21 @@ def _fill_planes(codes, first, n, planes):
 
 
 @njit(nogil=True, cache=True)
-def _fill_distances(planes, query, n, distances):
-    """Write the distances of the first n codes of the planes to the query."""
-    n_bytes = len(query)
-    for start in range(0, n_bytes, _PLANES_PER_SUM):
-        stop = min(start + _PLANES_PER_SUM, n_bytes)
-        for i in range(0, n, LANES):
-            _add_popcounts(planes, query, start, stop, distances, i)
+def _spread_bytes(queries, first, n, spread):
+    """Fill the words of spread[: n] with the bytes of some queries, which a load then broadcasts.
+
+    A single byte is moved to all lanes by the unit that counts bits, on some machines.
+    """
+    for q in range(n):
+        for byte in range(queries.shape[1]):
+            spread[q, byte] = np.uint32(0x01010101) * np.uint32(queries[first + q, byte])
+
+
+@njit(nogil=True, cache=True)
+def _fill_distances(planes, spread, n, distances):
+    """Write the distances of the first n codes of the planes to a query, see `_spread_bytes`."""
+    for i in range(0, n, LANES):
+        _set_distances(planes, spread, len(spread), distances, i)
 
 
 @njit(nogil=True, cache=True)
@@ -387,14 +419,16 @@ def scan_nearest(
     can only lose the tie. `own_rows` holds a row that a query leaves out, or -1. `allowed` has one
     bit a row, :data:`LANES` a word, the first row lowest; it is empty where all may be found.
     `first` is a multiple of :data:`LANES`. `distances` is scratch space of the block's length and
-    of a type that holds the largest distance.
+    :data:`LANES` more, of a type that holds the largest distance.
     """
     n_bytes = gallery.shape[1]
     largest = 8 * n_bytes
     direct = _is_direct(len(queries), n_bytes)
     capacity = k + max(k, 1024)
-    words = np.empty((n_bytes, block // 8), dtype=np.uint64)
+    words = _new_planes(n_bytes, block)
+    distances = _from_line(distances)
     planes = words.view(np.uint8)
+    spread = np.empty((queries_per_block, n_bytes), dtype=np.uint32)
     histogram = np.empty((queries_per_block, largest + 1), dtype=np.int64)
     kept_distances = np.empty((queries_per_block, capacity), dtype=np.int32)
     kept_rows = np.empty((queries_per_block, capacity), dtype=np.int64)
@@ -405,6 +439,7 @@ def scan_nearest(
     masked = len(allowed) > 0
     for q0 in range(0, len(queries), queries_per_block):
         n_queries = min(queries_per_block, len(queries) - q0)
+        _spread_bytes(queries, q0, n_queries, spread)
         histogram[:] = 0
         limits[:] = largest + 1
         n_below[:] = 0
@@ -418,7 +453,7 @@ def scan_nearest(
                     ahead = _bytes_ahead(gallery, first, last, block, j == n_queries - 1)
                     _fill_distances_directly(gallery, row, n, queries, q0 + j, ahead, distances)
                 else:
-                    _fill_distances(planes, queries[q0 + j], n, distances)
+                    _fill_distances(planes, spread[j], n, distances)
                 limit, below, size = limits[j], n_below[j], sizes[j]
                 own = own_rows[q0 + j] - row
                 for i in range(0, n, LANES):
@@ -504,20 +539,24 @@ def scan_within(
     """
     n_bytes = gallery.shape[1]
     direct = _is_direct(len(queries), n_bytes)
-    words = np.empty((n_bytes, block // 8), dtype=np.uint64)
+    words = _new_planes(n_bytes, block)
+    distances = _from_line(distances)
     planes = words.view(np.uint8)
+    spread = np.empty((queries_per_block, n_bytes), dtype=np.uint32)
     writes, masked = len(out_rows) > 0, len(allowed) > 0
     for q0 in range(0, len(queries), queries_per_block):
+        n_queries = min(queries_per_block, len(queries) - q0)
+        _spread_bytes(queries, q0, n_queries, spread)
         for row in range(first, last, block):
             n = min(block, last - row)
             if not direct:
                 _fill_planes(gallery, row, n, words)
-            for q in range(q0, min(q0 + queries_per_block, len(queries))):
+            for q in range(q0, q0 + n_queries):
                 if direct:
                     ahead = _bytes_ahead(gallery, first, last, block, q == len(queries) - 1)
                     _fill_distances_directly(gallery, row, n, queries, q, ahead, distances)
                 else:
-                    _fill_distances(planes, queries[q], n, distances)
+                    _fill_distances(planes, spread[q - q0], n, distances)
                 own = own_rows[q] - row
                 for i in range(0, n, LANES):
                     mask = _candidate_mask(distances, i, n, radius + 1)
@@ -550,19 +589,23 @@ def scan_counts(
     """Add to counts[query, distance, same label] the codes of gallery[first:last]."""
     n_bytes = gallery.shape[1]
     direct = _is_direct(len(queries), n_bytes)
-    words = np.empty((n_bytes, block // 8), dtype=np.uint64)
+    words = _new_planes(n_bytes, block)
+    distances = _from_line(distances)
     planes = words.view(np.uint8)
+    spread = np.empty((queries_per_block, n_bytes), dtype=np.uint32)
     for q0 in range(0, len(queries), queries_per_block):
+        n_queries = min(queries_per_block, len(queries) - q0)
+        _spread_bytes(queries, q0, n_queries, spread)
         for row in range(first, last, block):
             n = min(block, last - row)
             if not direct:
                 _fill_planes(gallery, row, n, words)
-            for q in range(q0, min(q0 + queries_per_block, len(queries))):
+            for q in range(q0, q0 + n_queries):
                 if direct:
                     ahead = _bytes_ahead(gallery, first, last, block, q == len(queries) - 1)
                     _fill_distances_directly(gallery, row, n, queries, q, ahead, distances)
                 else:
-                    _fill_distances(planes, queries[q], n, distances)
+                    _fill_distances(planes, spread[q - q0], n, distances)
                 label = query_labels[q]
                 for i in range(n):
                     same = np.int64(gallery_labels[row + i] == label)
@@ -785,9 +828,9 @@ def _take_rows(
 
 
 @njit(nogil=True, cache=True)
-def _balls_by_distance(centre_planes, n_centres, query, scratch, histogram, order):
+def _balls_by_distance(centre_planes, n_centres, spread, scratch, histogram, order):
     """Numbers of the centres by their distance to the query, which is left in scratch."""
-    _fill_distances(centre_planes, query, n_centres, scratch)
+    _fill_distances(centre_planes, spread, n_centres, scratch)
     histogram[:] = 0
     for ball in range(n_centres):
         histogram[scratch[ball] + 1] += 1
@@ -856,6 +899,7 @@ def search_balls(
     """
     n_bytes = len(centre_planes)
     largest = 8 * n_bytes
+    spread = np.empty((1, n_bytes), dtype=np.uint32)
     histogram = np.empty(largest + 2, dtype=np.int64)
     weights = np.empty(largest + 2, dtype=np.int64)
     positions = np.empty(largest + 3, dtype=np.int64)
@@ -870,8 +914,9 @@ def search_balls(
         if k == 0 and not only_counts:
             out_counts[q] = 0
             continue
-        query, own = queries[q], own_rows[q]
-        _balls_by_distance(centre_planes, n_centres, query, centre_scratch, histogram, order)
+        own = own_rows[q]
+        _spread_bytes(queries, q, 1, spread)
+        _balls_by_distance(centre_planes, n_centres, spread[0], centre_scratch, histogram, order)
         if only_counts and most_compared < _codes_in_reach(
             centre_scratch, n_centres, ball_blocks, block_starts, block_low, block_high, radius
         ):
@@ -891,7 +936,7 @@ def search_balls(
                 first, n = block_starts[block], block_starts[block + 1] - block_starts[block]
                 n_compared += n
                 block_planes = planes[n_bytes * first : n_bytes * (first + n)]
-                _fill_distances(block_planes.reshape((n_bytes, n)), query, n, scratch)
+                _fill_distances(block_planes.reshape((n_bytes, n)), spread[0], n, scratch)
                 for i in range(0, n, LANES):
                     mask = _candidate_mask(scratch, i, n, limit + 1)
                     if size + LANES > len(numbers):

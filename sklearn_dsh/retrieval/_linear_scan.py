@@ -231,8 +231,8 @@ class _Plan:
             self.parts = [(slice(a, b), 0, len(gallery)) for a, b in pairwise(ends)]
 
     def scratch(self):
-        """A block of distances, of the smallest type that also holds `largest` + 1."""
-        return np.empty(self.block, dtype=distance_type(self.largest))
+        """Room for a block of distances, of the smallest type that also holds `largest` + 1."""
+        return np.empty(self.block + _kernels.LANES, dtype=distance_type(self.largest))
 
 
 def distance_type(largest):
