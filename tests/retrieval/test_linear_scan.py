@@ -154,6 +154,18 @@ def test_candidates_that_tie_survive_when_room_is_made():
         np.testing.assert_array_equal(rows, expected_rows)
 
 
+@pytest.mark.parametrize("n_bytes", [23, 24, 25, 31, 32, 33, 48, 49])
+def test_opposite_codes(n_bytes):
+    """The largest distances, of which no part may be too much for a byte."""
+    queries = make_codes(2, 20, n_bytes, 20, 0.5)
+    gallery = np.concatenate([~queries, queries])
+    distances, rows = search_nearest(gallery, queries, len(gallery))
+    expected_distances, expected_rows = brute_force(gallery, queries, len(gallery))
+    assert expected_distances.max() == 8 * n_bytes
+    np.testing.assert_array_equal(distances, expected_distances)
+    np.testing.assert_array_equal(rows, expected_rows)
+
+
 @pytest.mark.parametrize("n_bytes", [4, 8, 13, 16, 32])
 @pytest.mark.parametrize("n_queries", [3, 40])
 def test_unaligned_read_only_galleries(tmp_path, n_bytes, n_queries):
