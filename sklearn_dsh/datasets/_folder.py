@@ -22,10 +22,10 @@ def load_sketch_photo_folder(
     """Read a folder of sketches and photos, one subfolder per category.
 
     The files are `<root>/sketch/<category>/*` and `<root>/photo/<category>/*`. Without a
-    `split.csv` they are taken in sorted order; files that are no images by their suffix are
-    passed over. With a `<root>/split.csv`, whose columns are `path` (from the root), `view`
-    ("sketch" or "photo"), `label` and `split` (say, "train" or "test"), exactly the files that it
-    lists are taken, in its order.
+    `split.csv` they are taken in sorted order; files that are no images by their suffix, and what
+    begins with a dot, are passed over. With a `<root>/split.csv`, whose columns are `path` (from
+    the root), `view` ("sketch" or "photo"), `label` and `split` (say, "train" or "test"), exactly
+    the files that it lists are taken, in its order.
 
     Parameters
     ----------
@@ -122,6 +122,7 @@ def _found_items(root):
         for view in ("sketch", "photo")
         for path in sorted((root / view).glob("*/*"))
         if path.suffix.lower() in IMAGE_SUFFIXES
+        and not any(part.startswith(".") for part in path.relative_to(root).parts)
     ]
 
 

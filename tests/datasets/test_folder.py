@@ -42,6 +42,17 @@ def split_root(root):
     return root
 
 
+def test_hidden_files_and_folders_are_passed_over(root):
+    expected = load_sketch_photo_folder(root, size=32)
+    hidden = root / "sketch" / ".ipynb_checkpoints"
+    hidden.mkdir()
+    Image.new("RGB", (50, 40)).save(hidden / "0.png")
+    (root / "photo" / "cat" / "._0.png").write_bytes(b"what a file system wrote beside 0.png")
+    found = load_sketch_photo_folder(root, size=32)
+    for name in ("sketch_paths", "image_paths"):
+        assert list(found[name]) == list(expected[name])
+
+
 def test_without_split(root):
     data = load_sketch_photo_folder(root, size=32)
     assert data.sketches.shape == (6, 32, 32)
