@@ -33,8 +33,10 @@ class CVHHasher(LinearHasher):
     Parameters
     ----------
     n_bits : int, default=32
-        Number of bits of a code. Beyond the features of the narrower view, bits are signs of
-        random combinations of the directions.
+        Number of bits of a code. There are as many directions as features of the narrower view,
+        and by category one less than categories: W, centred, has no more to say, and the smallest
+        of the other eigenvectors are noise, which the paper would have as bits. Further bits are
+        signs of random combinations of the directions, as in :class:`SCMHasher`.
     similarity : {"auto", "categories", "pairs"}, default="auto"
         W: 1 for pairs of the same category and 0 otherwise, or I. "auto" takes categories where
         there are labels.
@@ -126,6 +128,10 @@ class CVHHasher(LinearHasher):
         near[np.diag_indices_from(near)] += ridge
         scatter[np.diag_indices_from(scatter)] += ridge
         n_directions = min(self.n_bits, X.shape[1], Z.shape[1])
+        if by_category:
+            n_directions = min(n_directions, len(np.unique(labels)) - 1)
+            if not n_directions:
+                raise ValueError("The views share a single category: nothing tells items apart.")
         try:
             self.eigenvalues_, vectors = eigh(near, scatter, subset_by_index=[0, n_directions - 1])
         except LinAlgError as error:

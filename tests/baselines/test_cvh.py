@@ -63,6 +63,7 @@ def test_planted_categories_are_found_across_views(n_bits):
     train, test = two_views(0), two_views(1)
     hasher = CVHHasher(n_bits, reg=0.1, random_state=0).fit(*train)
     assert hasher.score(*test) > CLEARLY_LEARNED
+    assert len(hasher.eigenvalues_) == 4  # of five categories
     assert (np.diff(hasher.eigenvalues_) >= 0).all()
     assert hasher.transform(test[1], view="image").shape == (90, -(-n_bits // 8))
 
@@ -99,5 +100,7 @@ def test_bad_input():
         CVHHasher(similarity="categories").fit(X_sk, X_img[:60])
     with pytest.raises(ValueError, match="Only one class, 0, in y"):
         CVHHasher().fit(X_sk, X_img, (y_sk * 0, y_img * 0))
+    with pytest.raises(ValueError, match="The views share a single category"):
+        CVHHasher().fit(X_sk, X_img, (y_sk, y_img + 4))
     with pytest.raises(ValueError, match="The 'n_pairs' parameter"):
         CVHHasher(n_pairs=0).fit(X_sk, y_sk)
