@@ -40,6 +40,7 @@ CHOICES = {
     "eta = 0.01": ({"eta": 0.01}, {}),
     "T = 1": ({}, {"START": 1.0}),
     "T = 10": ({}, {"START": 10.0}),
+    "12 rounds": ({"max_iter": 12}, {}),
     "a vector an item": ({}, {"PairLikelihood": VectorAnItem}),
 }
 
@@ -80,7 +81,7 @@ def main():
         hasher = DCMHHasher(
             options.bits,
             image_size=options.size,
-            steps_per_iter=-(-options.steps // DCMHHasher().max_iter),
+            steps_per_iter=-(-options.steps // settings.get("max_iter", DCMHHasher().max_iter)),
             random_state=options.seed,
             **settings,
         )

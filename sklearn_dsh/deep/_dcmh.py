@@ -32,8 +32,9 @@ class DCMHHasher(BaseDeepHasher):
 
     by gradient steps in F and G, and ``B = sign(F + G)`` after each round of them. As in the
     paper, a step compares the items of a batch with the latest outputs for all items of the other
-    view, which are kept. The networks are those of :class:`~sklearn_dsh.DeepSketchHasher`, with
-    sketch tokens, so that the two differ in what they learn from.
+    view, which are kept. Networks and training are those of
+    :class:`~sklearn_dsh.DeepSketchHasher`, with sketch tokens, but without its helper losses and
+    mixed photos.
 
     The paper starts from networks that know images. Here they start from random weights, for which
     three things differ, or nothing is learned: F and G begin at one random vector a category, with
