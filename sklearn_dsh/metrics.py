@@ -219,7 +219,7 @@ def precision_at_k_curve(
     codes = _check(query_codes, gallery_codes, query_labels, gallery_labels)
     n_gallery = len(codes[1])
     if ks is None:
-        ks = np.unique(np.geomspace(1, n_gallery, 50).round().astype(int))
+        ks = default_ks(n_gallery)
     ks = column_or_1d(np.asarray(ks))
     if ks.dtype.kind not in "iu" or not len(ks) or ks.min() < 1:
         raise ValueError(f"ks must be integers of 1 or more, got {ks}.")
@@ -230,6 +230,11 @@ def precision_at_k_curve(
         n_queries += np.count_nonzero(used)
         sums += [_precision(total[used], relevant[used], k).sum() for k in ks]
     return _divide(sums, n_queries), ks
+
+
+def default_ks(n_gallery):
+    """About fifty ranks, equally spaced on a logarithmic scale, from 1 to the gallery's size."""
+    return np.unique(np.geomspace(1, n_gallery, 50).round().astype(int))
 
 
 def score_codes(

@@ -1,6 +1,8 @@
 """``sklearn-dsh compare``: the tables and plots of a paper."""
 
 import platform
+import re
+from dataclasses import replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,10 +15,14 @@ from ._command import Command, note, quiet_option
 from ._evaluate import PROTOCOLS
 
 LOADERS = {
-    "folder": "load_sketch_photo_folder",
-    "sketchy": "load_sketchy",
-    "tu_berlin": "load_tu_berlin",
+    "folder": ("load_sketch_photo_folder", {}),
+    "sketchy": ("load_sketchy", {}),
+    "sketchy-original": ("load_sketchy", {"extension": False}),
+    "tu_berlin": ("load_tu_berlin", {}),
 }
+FULL = {"bits": (32, 64, 128), "seeds": 1, "seeded_bits": 64}
+QUICK = {"bits": (64,), "seeds": 1, "seeded_bits": 64}
+LARGE = 10_000  # photos, from which on the precision is that at 200, as in the papers
 PUBLISHED = ("tu_berlin", "sketchy")
 PACKAGES = ("torch", "scikit-learn", "numpy", "scipy")
 
@@ -28,9 +34,17 @@ PACKAGES = ("torch", "scikit-learn", "numpy", "scipy")
     type=click.Choice(list(LOADERS)),
     default="folder",
     show_default=True,
-    help="What DATA is: a folder as `fit` takes it, or a research data set as it is given out.",
+    help="What DATA is: a folder as `fit` takes it, or a research data set as it is given out "
+    "(sketchy: with the photos of its extension).",
 )
-@click.option("--size", default=64, show_default=True, help="Side of the images, in pixels.")
+@click.option("--part", is_flag=True, help="Take a research data set of which files are missing.")
+@click.option(
+    "--size",
+    type=click.IntRange(min=32),
+    default=64,
+    show_default=True,
+    help="Side in pixels at which images are read. Hand-made features bring them to their own.",
+)
 @click.option(
     "--methods",
     multiple=True,
@@ -45,7 +59,10 @@ PACKAGES = ("torch", "scikit-learn", "numpy", "scipy")
     "these methods are run then.",
 )
 @click.option(
-    "--bits", multiple=True, type=int, default=(32, 64, 128), show_default=True, help="Repeatable."
+    "--bits",
+    multiple=True,
+    type=click.IntRange(min=1),
+    help="Repeatable.  [default: 32, 64, 128]",
 )
 @click.option(
     "--protocol",
@@ -56,22 +73,34 @@ PACKAGES = ("torch", "scikit-learn", "numpy", "scipy")
     "[default: both; paper with --quick]",
 )
 @click.option(
-    "--seeds", default=1, show_default=True, help="At --seeded-bits; one at other lengths."
+    "--seeds",
+    type=click.IntRange(min=1),
+    help="At --seeded-bits; one at other lengths.  [default: 1]",
 )
-@click.option("--seeded-bits", default=64, show_default=True)
-@click.option("-k", default=50, show_default=True, help="Depth of the precision.")
+@click.option(
+    "--seeded-bits",
+    type=click.IntRange(min=1),
+    help="At this length settings are chosen, too.  [default: 64]",
+)
+@click.option(
+    "-k",
+    type=click.IntRange(min=1),
+    help=f"Depth of the precision.  [default: 200, with less than {LARGE:,} photos 50]",
+)
 @click.option("--published", type=click.Choice(PUBLISHED), help="Show the published figures, too.")
 @click.option(
     "--quick", is_flag=True, help="64 bits, one protocol, one seed: a part of the full tables."
 )
-@click.option("--retrieved", is_flag=True, help="Fit DSH once more, for a picture.")
 @click.option("--output", "-o", type=click.Path(), default="comparison", show_default=True)
 @quiet_option
-def compare(data, dataset, size, features, published, retrieved, output, quiet, **plan_options):
+def compare(
+    data, dataset, part, size, methods, features, protocols, k, published, quick, output, quiet,
+    **lengths,
+):  # fmt: skip
     """Run every method on the same DATA, by the same protocols and measures; takes hours.
 
-    In the folder --output lie results.jsonl (what is finished is not run again), tables.md,
-    curves.png and, with --retrieved a picture of what DSH finds, retrieved.png.
+    In the folder --output lie results.jsonl (what is finished is not run again: take another folder
+    for other data), tables.md, curves.png, and in retrieved/ pictures of what each method finds.
 
     Methods for feature vectors read --features; their settings are chosen by cross-validation on
     the training data, never on the queries. Where a method is defined for pairs and the data have
@@ -84,17 +113,29 @@ def compare(data, dataset, size, features, published, retrieved, output, quiet, 
     """
     from .. import comparison, datasets
 
-    methods = comparison.default_methods(features)
-    plan = _make_plan(methods, **plan_options)
+    known = comparison.default_methods(features, image_size=size)
+    unknown = sorted(set(methods) - set(known))
+    if unknown:
+        raise click.BadParameter(
+            f"{', '.join(unknown)}: expected some of {list(known)}.", param_hint="'--methods'"
+        )
+    plan = _make_plan(methods or tuple(known), protocols, k or 1, quick, **lengths)
     draws = find_spec("matplotlib") is not None
     if not draws:
         note("matplotlib is not installed: no pictures are drawn. pip install matplotlib")
-    images = getattr(datasets, LOADERS[dataset])(data, size=size)
     output = Path(output)
     output.mkdir(parents=True, exist_ok=True)
+    loader, options = LOADERS[dataset]
+    if part and dataset == "folder":
+        raise click.UsageError("--part is of research data sets: a folder is taken as it is.")
+    if part:
+        options = options | {"check_counts": False}
+    images = getattr(datasets, loader)(data, size=size, **options)
+    if k is None:
+        plan = replace(plan, k=200 if len(images.images) >= LARGE else 50)
     name = f"{dataset} {Path(data).resolve().name}, {size} px"
     results = output / "results.jsonl"
-    rows = comparison.compare(images, plan, results, methods=methods, name=name, verbose=not quiet)
+    rows = comparison.compare(images, plan, results, methods=known, name=name, verbose=not quiet)
     versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)
     text = (
         f"sklearn-dsh {sklearn_dsh.__version__}, {versions}, Python {platform.python_version()}; "
@@ -106,29 +147,43 @@ def compare(data, dataset, size, features, published, retrieved, output, quiet, 
         length = plan.seeded_bits if plan.seeded_bits in plan.bits else plan.bits[0]
         figure = comparison.plot_comparison(rows, n_bits=length)
         figure.savefig(output / "curves.png", dpi=100)
-    if draws and retrieved:
-        _draw_retrieved(images, plan).savefig(output / "retrieved.png", dpi=100)
+        _draw_retrieved(images, rows, length, output / "retrieved")
 
 
-def _make_plan(known, methods, bits, protocols, seeds, seeded_bits, k, quick):
+def _make_plan(methods, protocols, k, quick, **lengths):
+    """The plan of the command, with `lengths` the options that --quick decides itself."""
     from ..comparison import Plan
 
+    given = {name: value for name, value in lengths.items() if value not in (None, ())}
+    wrong = [f"--{name.replace('_', '-')}" for name in given if quick]
+    if wrong:
+        raise click.UsageError(f"--quick is 64 bits and one seed: leave {', '.join(wrong)} out.")
+    chosen = (QUICK if quick else FULL) | given
+    if chosen["seeds"] > 1 and chosen["seeded_bits"] not in chosen["bits"]:
+        raise click.UsageError(
+            f"--seeds {chosen['seeds']} are of --seeded-bits {chosen['seeded_bits']}, which is "
+            "none of --bits."
+        )
     return Plan(
-        methods=methods or tuple(known),
-        bits=(64,) if quick else bits,
+        methods=methods,
+        bits=chosen["bits"],
         protocols=protocols or (PROTOCOLS[:1] if quick else PROTOCOLS),
-        n_seeds=1 if quick else seeds,
-        seeded_bits=64 if quick else seeded_bits,
+        n_seeds=chosen["seeds"],
+        seeded_bits=chosen["seeded_bits"],
         k=k,
     )
 
 
-def _draw_retrieved(data, plan):
-    from ..comparison import default_methods, evaluate, make_problem, plot_retrieved
+def _draw_retrieved(data, rows, n_bits, folder):
+    from ..comparison import make_problem, plot_cell
 
-    problem = make_problem(data, plan.protocols[0])
-    result = evaluate(default_methods()["DSH"].make(plan.seeded_bits, 0), problem, k=plan.k)
-    return plot_retrieved(
-        problem.queries, problem.gallery, result.query_codes, result.gallery_codes,
-        problem.y_query, problem.y_gallery, title="DSH",
-    )  # fmt: skip
+    folder.mkdir(exist_ok=True)
+    problems = {}
+    for row in rows:
+        if "retrieved" not in row or row["bits"] not in (n_bits, None):
+            continue
+        protocol = row["protocol"]
+        if protocol not in problems:
+            problems = {protocol: make_problem(data, protocol)}
+        name = re.sub(r"\W+", "-", f"{protocol} {row['method']}")
+        plot_cell(row, problems[protocol]).savefig(folder / f"{name}.png", dpi=80)

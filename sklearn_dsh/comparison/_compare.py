@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 from sklearn.model_selection import GridSearchCV
@@ -13,7 +14,14 @@ from tqdm import tqdm
 import sklearn_dsh
 
 from ..model_selection import SketchKFold, StratifiedViewKFold
-from ._evaluate import curves, evaluate, evaluate_features, evaluate_projections, with_features
+from ._evaluate import (
+    curves,
+    evaluate,
+    evaluate_features,
+    evaluate_projections,
+    retrieved,
+    with_features,
+)
 from ._methods import FEATURES, METHODS, Method
 from ._problem import PROTOCOLS, check_protocol, make_problem
 from ._results import Results
@@ -38,6 +46,12 @@ class Plan:
         The settings of a method are chosen at this length, too.
     k : int
         Depth of the precision.
+
+    Raises
+    ------
+    ValueError
+        If a number is no integer of 1 or more, or there is no such protocol, or several seeds are
+        wanted of no length.
     """
 
     methods: tuple = tuple(METHODS)
@@ -47,6 +61,20 @@ class Plan:
     seeded_bits: int = 64
     k: int = 200
 
+    def __post_init__(self):
+        numbers = {f"bits[{i}]": n_bits for i, n_bits in enumerate(self.bits)}
+        numbers |= {name: getattr(self, name) for name in ("n_seeds", "seeded_bits", "k")}
+        for name, value in numbers.items():
+            if not isinstance(value, Integral) or value < 1:
+                raise ValueError(f"{name} must be an integer of 1 or more, got {value!r}.")
+        for protocol in self.protocols:
+            check_protocol(protocol)
+        if self.n_seeds > 1 and self.seeded_bits not in self.bits:
+            raise ValueError(
+                f"n_seeds={self.n_seeds} are of the length seeded_bits={self.seeded_bits}, which "
+                f"is none of bits={tuple(self.bits)}."
+            )
+
     def cells(self, methods: Mapping[str, Method]) -> Iterator[tuple[str, str, int | None, int]]:
         """Yield (protocol, method, n_bits, seed), a protocol after the other.
 
@@ -54,12 +82,12 @@ class Plan:
         ----------
         methods : dict of str to Method
         """
-        for protocol in self.protocols:
-            for method in self.methods:
+        for protocol in dict.fromkeys(self.protocols):
+            for method in dict.fromkeys(self.methods):
                 if methods[method].make is None:  # plain features have no length
                     yield protocol, method, None, 0
                     continue
-                for n_bits in self.bits:
+                for n_bits in dict.fromkeys(map(int, self.bits)):
                     for seed in range(self.n_seeds if n_bits == self.seeded_bits else 1):
                         yield protocol, method, n_bits, seed
 
@@ -76,7 +104,8 @@ def compare(
     """Compare methods, and keep what is finished in a file.
 
     The settings of a method's grid are chosen once a protocol, by cross-validation on the rows to
-    train on, never on the queries.
+    train on, never on the queries. Where a method reads features by a function, which may be
+    fitted, they are chosen on one of the folds, with features that are fitted on the others.
 
     Parameters
     ----------
@@ -85,7 +114,7 @@ def compare(
     plan : Plan
     path : str or path-like
         File of the results (JSON lines). Cells that are there are not computed again; begin another
-        file after changing data or library.
+        file after changing the data, a method, `seeded_bits` or the library.
     methods : dict of str to Method, default=None
         None: `default_methods`.
     name : str, default="data"
@@ -101,8 +130,8 @@ def compare(
     Raises
     ------
     ValueError
-        If there is no such method or protocol, several seeds are wanted of no length, or the file
-        is broken.
+        If there is no such method, or the file is broken or holds results of other data (as their
+        numbers of sketches and photos tell).
     TypeError
         If the values of a grid cannot be written as JSON.
     """
@@ -110,27 +139,28 @@ def compare(
     unknown = sorted(set(plan.methods) - set(methods))
     if unknown:
         raise ValueError(f"There are no methods {unknown}: expected some of {list(methods)}.")
-    for protocol in plan.protocols:
-        check_protocol(protocol)
-    if plan.n_seeds > 1 and plan.seeded_bits not in plan.bits:
-        raise ValueError(
-            f"n_seeds={plan.n_seeds} are of the length seeded_bits={plan.seeded_bits}, which is "
-            f"none of bits={plan.bits}."
-        )
     for method_name in plan.methods:
         json.dumps(methods[method_name].grid)  # what is chosen from it is written down
     results = Results(path)
-    common = {"data": name, "k": plan.k, "version": sklearn_dsh.__version__}
+    common = {"data": name, "k": int(plan.k), "version": sklearn_dsh.__version__}
     problems, rows = _Problems(data), []
     cells = tqdm(list(plan.cells(methods)), disable=not verbose, unit="cell")
     for protocol, method_name, n_bits, seed in cells:
         key = common | {"protocol": protocol, "method": method_name, "bits": n_bits, "seed": seed}
         if not results.find(key):
             method = methods[method_name]
+            settings = _choose_settings(results, key, method, problems, int(plan.seeded_bits))
             problem = problems.get(protocol, method.reads)
-            settings = _choose_settings(results, key, method, problem, plan.seeded_bits)
             results.add(key | _run(method, problem, n_bits, seed, settings, plan.k))
-        rows += results.find(key)
+        row = results.find(key)[0]
+        sizes = problems.get(protocol, "images").sizes()
+        if row["sizes"] != sizes:
+            raise ValueError(
+                f"{str(path)!r} holds results of other data of the name {name!r}: of "
+                f"{row['sizes']} sketches and photos to train on, queries and photos in the "
+                f"gallery; these have {sizes}. Write to another file, or name the data otherwise."
+            )
+        rows.append(row)
     return rows
 
 
@@ -145,21 +175,42 @@ class _Problems:
             self.made = {(protocol, "images"): make_problem(self.data, protocol)}
         images = self.made[protocol, "images"]
         if (protocol, kind) not in self.made:
-            self.made[protocol, kind] = with_features(images, FEATURES[kind](images))
+            make = FEATURES[kind] if isinstance(kind, str) else kind
+            self.made[protocol, kind] = with_features(images, make(images))
         return self.made[protocol, kind]
 
+    def to_choose_with(self, protocol, kind):
+        """Rows to train on, their labels, and the folds by which settings are chosen.
 
-def _choose_settings(results, cell, method, problem, n_bits):
+        Features that may learn from labels learn nothing of the fold that is scored: there is one,
+        and they are fitted once more, on the others.
+        """
+        splitter = SketchKFold if protocol == "paper" else StratifiedViewKFold
+        folds = splitter(N_SPLITS, shuffle=True, random_state=0)
+        if isinstance(kind, str):
+            problem = self.get(protocol, kind)
+            return problem.train, problem.y_train, folds
+        problem = self.get(protocol, "images")
+        X, y = problem.train, problem.y_train
+        if (protocol, kind, "folds") not in self.made:
+            train, test = next(folds.split(X, y))
+            features = kind(problem)
+            features.fit_transform(X[train], y[train])
+            self.made[protocol, kind, "folds"] = features.transform(X), [(train, test)]
+        X, folds = self.made[protocol, kind, "folds"]
+        return X, y, folds
+
+
+def _choose_settings(results, cell, method, problems, n_bits):
     """The best settings of a method's grid, chosen once a protocol."""
     if not method.grid:
         return {}
     key = {name: cell[name] for name in ("data", "version", "protocol")}
     key |= {"settings_of": cell["method"], "bits": n_bits}
     if not results.find(key):
-        splitter = SketchKFold if problem.protocol == "paper" else StratifiedViewKFold
-        folds = splitter(N_SPLITS, shuffle=True, random_state=0)
+        X, y, folds = problems.to_choose_with(cell["protocol"], method.reads)
         search = GridSearchCV(method.make(n_bits, 0), method.grid, cv=folds, refit=False)
-        search.fit(problem.train, problem.y_train)
+        search.fit(X, y)
         results.add(key | {"settings": search.best_params_})
     return results.find(key)[0]["settings"]
 
@@ -181,4 +232,6 @@ def _run(method, problem, n_bits, seed, settings, k):
         "draws_pairs": method.draws_pairs,
         "sizes": problem.sizes(),
     }
-    return row | (curves(result, problem) if seed == 0 else {})
+    if seed > 0:
+        return row
+    return row | curves(result, problem) | {"retrieved": retrieved(result, problem)}

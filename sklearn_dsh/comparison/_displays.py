@@ -1,12 +1,15 @@
 """Pictures of retrieval: curves, and queries with the photos found for them."""
 
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from sklearn.metrics.pairwise import euclidean_distances
 
 from .._validation import resolve_call
 from ..metrics import precision_at_k_curve, precision_recall_curve
+from ..preprocessing import load_image
 from ..retrieval import HammingRetriever
 from ..views import SketchImageArray
 
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 GREEN, RED = "#1a9850", "#d73027"
+_SIDE = 128  # at which files are drawn, in pixels
 KINDS = {
     "precision_recall": ("recall", "precision"),
     "precision_at_k": ("number of retrieved photos", "precision"),
@@ -198,10 +202,10 @@ class RetrievalCurveDisplay:
 
 
 def plot_retrieved(
-    sketches: NDArray[np.uint8],
-    photos: NDArray[np.uint8],
-    query_codes: NDArray[np.uint8],
-    gallery_codes: NDArray[np.uint8],
+    sketches: NDArray[Any],
+    photos: NDArray[Any],
+    query_codes: NDArray[Any],
+    gallery_codes: NDArray[Any],
     query_labels: np.ndarray,
     gallery_labels: np.ndarray,
     *,
@@ -215,9 +219,11 @@ def plot_retrieved(
     Parameters
     ----------
     sketches : array of shape (n_queries_in_all, height, width), dtype uint8
+        Or paths of image files, shape (n_queries_in_all,).
     photos : array of shape (n_gallery, height, width, 3), dtype uint8
+        Or paths of image files, shape (n_gallery,).
     query_codes, gallery_codes : arrays of shape (n_rows, n_bytes), dtype uint8
-        Their codes.
+        Their codes. Of floats, what is nearest by Euclidean distance.
     query_labels, gallery_labels : arrays of shape (n_rows,)
         Their categories.
     n_queries : int, default=6
@@ -232,32 +238,15 @@ def plot_retrieved(
     -------
     figure : matplotlib.figure.Figure
     """
-    from matplotlib.figure import Figure  # an optional dependency
-
-    queries = _choose_queries(query_labels, n_queries, random_state)
+    queries = choose_queries(query_labels, n_queries, random_state)
     n_found = min(n_found, len(photos))
-    retriever = HammingRetriever(n_neighbors=n_found).fit(gallery_codes)
-    distances, found = retriever.kneighbors(query_codes[queries])
-
-    figure = Figure(figsize=(1.25 * (n_found + 1), 1.5 * len(queries) + 0.5), layout="constrained")
-    if title is not None:
-        figure.suptitle(title, fontsize=12)
-    axes = figure.subplots(len(queries), n_found + 1, squeeze=False)
-    for row, query, row_distances, row_found in zip(axes, queries, distances, found, strict=True):
-        label = query_labels[query]
-        row[0].imshow(sketches[query], cmap="gray", vmin=0, vmax=255)
-        row[0].set_title(f"sketch: {label}", fontsize=9, fontweight="bold")
-        for ax, distance, photo in zip(row[1:], row_distances, row_found, strict=True):
-            ax.imshow(photos[photo])
-            ax.set_title(f"{gallery_labels[photo]} ({distance})", fontsize=9)
-            for spine in ax.spines.values():
-                spine.set(color=GREEN if gallery_labels[photo] == label else RED, linewidth=4)
-        for ax in row:
-            ax.set(xticks=[], yticks=[])
-    return figure
+    distances, found = find_nearest(query_codes[queries], gallery_codes, n_found)
+    return draw_found(
+        sketches[queries], query_labels[queries], photos, gallery_labels, found, distances, title
+    )
 
 
-def _choose_queries(labels, n_queries, random_state):
+def choose_queries(labels, n_queries, random_state):
     """Random rows, one a category, then a second one a category, and so on."""
     order = np.random.default_rng(random_state).permutation(len(labels))
     turn = np.empty(len(labels), dtype=int)
@@ -266,3 +255,44 @@ def _choose_queries(labels, n_queries, random_state):
         turn[rows] = np.arange(len(rows))
     chosen = order[np.argsort(turn[order], kind="stable")][:n_queries]
     return chosen[np.argsort(labels[chosen], kind="stable")]
+
+
+def find_nearest(queries, gallery, k):
+    """Distances and rows of the k nearest, in order: of codes, or of vectors of floats."""
+    if gallery.dtype == np.uint8:
+        return HammingRetriever(n_neighbors=k).fit(gallery).kneighbors(queries)
+    distances = euclidean_distances(queries, gallery)
+    nearest = np.argpartition(distances, k - 1, axis=1)[:, :k]
+    distances = np.take_along_axis(distances, nearest, axis=1)
+    order = np.argsort(distances, axis=1)
+    return tuple(np.take_along_axis(a, order, axis=1) for a in (distances, nearest))
+
+
+def draw_found(sketches, labels, photos, gallery_labels, found, distances, title):
+    """The picture of `plot_retrieved`: sketches, and for each the rows `found` of the photos."""
+    from matplotlib.figure import Figure  # an optional dependency
+
+    n_queries, n_found = np.shape(found)
+    figure = Figure(figsize=(1.25 * (n_found + 1), 1.5 * n_queries + 0.5), layout="constrained")
+    if title is not None:
+        figure.suptitle(title, fontsize=12)
+    axes = figure.subplots(n_queries, n_found + 1, squeeze=False)
+    for row, sketch, label, row_distances, row_found in zip(
+        axes, sketches, labels, distances, found, strict=True
+    ):
+        row[0].imshow(_pixels(sketch, "L"), cmap="gray", vmin=0, vmax=255)
+        row[0].set_title(f"sketch: {label}", fontsize=9, fontweight="bold")
+        for ax, distance, photo in zip(row[1:], row_distances, row_found, strict=True):
+            ax.imshow(_pixels(photos[photo], "RGB"))
+            exact = distance if isinstance(distance, Integral) else f"{distance:.2f}"
+            ax.set_title(f"{gallery_labels[photo]} ({exact})", fontsize=9)
+            for spine in ax.spines.values():
+                spine.set(color=GREEN if gallery_labels[photo] == label else RED, linewidth=4)
+        for ax in row:
+            ax.set(xticks=[], yticks=[])
+    return figure
+
+
+def _pixels(image, mode):
+    """An image, read if it is a path."""
+    return load_image(image, _SIDE, mode) if isinstance(image, str) else image

@@ -9,6 +9,7 @@ from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.utils import gen_batches
 
 from ..metrics import (
+    default_ks,
     mean_average_precision,
     precision_at_k,
     precision_at_k_curve,
@@ -16,9 +17,12 @@ from ..metrics import (
 )
 from ..retrieval import HammingRetriever
 from ..views import SketchImageArray
+from ._displays import choose_queries, find_nearest
 from ._problem import Problem
 
 _QUERIES_AT_ONCE = 100  # whose distances to the whole gallery are held
+_TIMES = 3  # that a call is timed
+_SHOWN_QUERIES, _SHOWN_PHOTOS = 6, 10  # in pictures of what was found
 
 
 @dataclass
@@ -30,7 +34,8 @@ class Result:
     mean_average_precision, precision : float
         Over the whole gallery, and among the k nearest.
     encode_microseconds, search_microseconds : float
-        A query: the hash function, and a search for the k nearest, in blocks of queries.
+        A query: the hash function, and a search for the k nearest, in blocks of queries; the
+        shortest of three times.
     bytes_per_photo : int
         Of the gallery.
     fit_seconds : float
@@ -63,7 +68,7 @@ def evaluate(hasher: Any, problem: Problem, *, k: int = 200) -> Result:
     -------
     result : Result
     """
-    _, fit_seconds = timed(hasher.fit, problem.train, problem.y_train)
+    _, fit_seconds = timed(hasher.fit, problem.train, problem.y_train, times=1)
     gallery_codes = hasher.transform(SketchImageArray(None, problem.gallery))
     queries = SketchImageArray(problem.queries, None)
     hasher.transform(queries[:1])  # what is built once, at the first call, is no query's time
@@ -103,14 +108,11 @@ def evaluate_features(problem: Problem, *, k: int = 200) -> Result:
     """
     queries, gallery = problem.queries, problem.gallery
     k = min(k, len(gallery))
-    precisions, averages, search_seconds = [], [], 0.0
-    for rows in gen_batches(len(queries), _QUERIES_AT_ONCE):
-        search_seconds += timed(_nearest, queries[rows], gallery, k)[1]
-        distances = euclidean_distances(queries[rows], gallery)
-        order = np.argsort(distances, axis=1, kind="stable")
-        relevant = problem.y_gallery[order] == problem.y_query[rows, None]
-        relevant = relevant[relevant.any(axis=1)]
-        hits = np.cumsum(relevant, axis=1)
+    search_seconds = sum(
+        timed(find_nearest, queries[rows], gallery, k)[1] for rows in _blocks(len(queries))
+    )
+    precisions, averages = [], []
+    for relevant, hits in _ranked(problem):
         precisions.append(hits[:, k - 1] / k)
         at_rank = hits / np.arange(1, len(gallery) + 1)
         averages.append((at_rank * relevant).sum(axis=1) / hits[:, -1])
@@ -141,7 +143,7 @@ def evaluate_projections(hasher: Any, problem: Problem, *, k: int = 200) -> Resu
     result : Result
         ``query_codes`` and ``gallery_codes`` are the projections.
     """
-    _, fit_seconds = timed(hasher.fit, problem.train, problem.y_train)
+    _, fit_seconds = timed(hasher.fit, problem.train, problem.y_train, times=1)
     gallery = hasher.project(SketchImageArray(None, problem.gallery))
     queries = SketchImageArray(problem.queries, None)
     hasher.project(queries[:1])
@@ -151,28 +153,60 @@ def evaluate_projections(hasher: Any, problem: Problem, *, k: int = 200) -> Resu
     return replace(result, fit_seconds=fit_seconds, encode_microseconds=encode_microseconds)
 
 
-def _nearest(queries, gallery, k):
-    """The k nearest, as a search would find them: in order, without ranking the rest."""
-    distances = euclidean_distances(queries, gallery)
-    nearest = np.argpartition(distances, k - 1, axis=1)[:, :k]
-    order = np.argsort(np.take_along_axis(distances, nearest, axis=1), axis=1)
-    return np.take_along_axis(nearest, order, axis=1)
+def _blocks(n_queries):
+    return gen_batches(n_queries, _QUERIES_AT_ONCE)
 
 
-def curves(result, problem):
-    """The points of both curves, as lists: precision over recall and over k; none of features."""
-    if result.query_codes.dtype != np.uint8:
-        return {}
+def _ranked(problem):
+    """Yield, for queries with a relevant photo, which of the ranked photos are, and how many."""
+    n_gallery = len(problem.gallery)
+    labels = np.concatenate([problem.y_gallery, problem.y_query])
+    numbers = np.unique(labels, return_inverse=True)[1]  # to gather long names takes much memory
+    for rows in _blocks(len(problem.queries)):
+        distances = euclidean_distances(problem.queries[rows], problem.gallery)
+        order = np.argsort(distances, axis=1, kind="stable")
+        relevant = numbers[:n_gallery][order] == numbers[n_gallery:][rows, None]
+        relevant = relevant[relevant.any(axis=1)]
+        yield relevant, np.cumsum(relevant, axis=1)
+
+
+def curves(result: Result, problem: Problem) -> dict[str, list[list[float]]]:
+    """The points of both curves, as lists: precision over recall and over k.
+
+    Of codes the former is by Hamming radius, of feature vectors by rank.
+    """
     codes_and_labels = (
         result.query_codes, result.gallery_codes, problem.y_query, problem.y_gallery
     )  # fmt: skip
-    precision, recall, _ = precision_recall_curve(*codes_and_labels)
-    found = ~np.isnan(precision)
-    precision_k, ks = precision_at_k_curve(*codes_and_labels)
+    if result.query_codes.dtype == np.uint8:
+        precision, recall, _ = precision_recall_curve(*codes_and_labels)
+        found = ~np.isnan(precision)
+        precision, recall = precision[found], recall[found]
+        precision_k, ks = precision_at_k_curve(*codes_and_labels)
+    else:
+        ks = default_ks(len(problem.gallery))
+        found, n_relevant, n_queries = np.zeros(len(ks)), 0, 0
+        problem = replace(problem, queries=result.query_codes, gallery=result.gallery_codes)
+        for _, hits in _ranked(problem):
+            found += hits[:, ks - 1].sum(axis=0)
+            n_relevant += hits[:, -1].sum()
+            n_queries += len(hits)
+        precision_k = precision = found / (n_queries * ks)
+        recall = found / n_relevant
     return {
-        "precision_recall": [recall[found].tolist(), precision[found].tolist()],
+        "precision_recall": [recall.tolist(), precision.tolist()],
         "precision_at_k": [ks.tolist(), precision_k.tolist()],
     }
+
+
+def retrieved(result: Result, problem: Problem) -> dict[str, list[Any]]:
+    """Some queries, the photos that are nearest to each, and their distances, as lists."""
+    queries = choose_queries(problem.y_query, _SHOWN_QUERIES, 0)
+    n_found = min(_SHOWN_PHOTOS, len(problem.gallery))
+    distances, found = find_nearest(result.query_codes[queries], result.gallery_codes, n_found)
+    return {
+        "queries": queries.tolist(), "found": found.tolist(), "distances": distances.tolist()
+    }  # fmt: skip
 
 
 def with_features(problem, per_view):
@@ -199,8 +233,11 @@ def with_features(problem, per_view):
     )
 
 
-def timed(function, *args):
-    """What a call gives, and its seconds."""
-    start = time.perf_counter()
-    value = function(*args)
-    return value, time.perf_counter() - start
+def timed(function, *args, times=_TIMES):
+    """What a call gives, and the seconds of the fastest of several."""
+    seconds = np.inf
+    for _ in range(times):
+        start = time.perf_counter()
+        value = function(*args)
+        seconds = min(seconds, time.perf_counter() - start)
+    return value, seconds

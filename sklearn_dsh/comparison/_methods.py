@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -43,12 +44,12 @@ class NetworkFeatures:
 
     Parameters
     ----------
-    hasher : deep hasher, default=None
-        Unfitted; None: ``DeepSketchHasher(64, random_state=0)``.
+    hasher : deep hasher
+        Unfitted.
     """
 
-    def __init__(self, hasher=None):
-        self.hasher = DeepSketchHasher(64, random_state=0) if hasher is None else hasher
+    def __init__(self, hasher):
+        self.hasher = hasher
 
     def fit_transform(self, X, y):
         self.hasher.fit(X, y)
@@ -69,7 +70,6 @@ FEATURES = {
     "HOG": lambda problem: _same_for_both(HOGFeatures()),
     "S-HELO": lambda problem: _same_for_both(SHELOFeatures()),
     "GF-HOG": _gf_hog,
-    "fc": lambda problem: NetworkFeatures(),
 }
 
 
@@ -82,9 +82,10 @@ class Method:
     make : callable
         ``make(n_bits, random_state)`` gives an unfitted estimator; None for plain features, which
         are ranked by their Euclidean distance.
-    reads : {"images", "HOG", "S-HELO", "GF-HOG", "fc"}
-        Images, or the features of that name; "fc": the last hidden layer of the networks that Deep
-        Sketch Hashing trains.
+    reads : {"images", "HOG", "S-HELO", "GF-HOG"} or callable
+        Images, or the features of that name, or others: a function of a `Problem` that gives a
+        transformer of SketchImageArrays, which is fitted on the rows to train on. Methods with the
+        same function share their features.
     grid : dict
         Settings that are chosen on the training data by cross-validation.
     draws_pairs : bool
@@ -95,31 +96,41 @@ class Method:
     """
 
     make: Callable | None
-    reads: str = "HOG"
+    reads: str | Callable = "HOG"
     grid: dict = field(default_factory=dict)
     draws_pairs: bool = False
     hashes: bool = True
 
     def __post_init__(self):
         known = ["images", *FEATURES]
-        if self.reads not in known:
-            raise ValueError(f"reads must be one of {known}, got {self.reads!r}.")
+        if self.reads not in known and not callable(self.reads):
+            raise ValueError(f"reads must be one of {known} or a function, got {self.reads!r}.")
 
 
 def _hasher(kind, **settings):
-    return lambda n_bits, random_state: kind(n_bits, random_state=random_state, **settings)
+    return lambda n_bits, random_state, **more: kind(
+        n_bits, random_state=random_state, **settings, **more
+    )
 
 
 METHODS = {
     "DSH": Method(_hasher(DeepSketchHasher), reads="images"),
     "DCMH": Method(_hasher(DCMHHasher), reads="images", draws_pairs=True),
     "SDH": Method(_hasher(SDHHasher), grid={"bandwidth": [0.3, 0.5, 1.0, 2.0]}),
-    "SePH": Method(_hasher(SePHHasher), grid={"bandwidth": [0.3, 0.5, 1.0, 2.0]}, draws_pairs=True),
+    "SePH": Method(
+        _hasher(SePHHasher),
+        grid={"bandwidth": [0.3, 0.5, 1.0], "C": [1.0, 10.0, 100.0]},
+        draws_pairs=True,
+    ),
     "SCM-Seq": Method(_hasher(SCMHasher), grid={"reg": RIDGES}),
     "SCM-Orth": Method(_hasher(SCMHasher, sequential=False), grid={"reg": RIDGES}),
     "CVH": Method(_hasher(CVHHasher), grid={"reg": RIDGES}, draws_pairs=True),
-    "CMFH": Method(_hasher(CMFHHasher), grid={"gamma": [0.001, 0.01, 0.1]}, draws_pairs=True),
-    "CMSSH": Method(_hasher(CMSSHHasher), draws_pairs=True),
+    "CMFH": Method(
+        _hasher(CMFHHasher),
+        grid={"gamma": [0.0001, 0.001, 0.01], "n_pairs": ["auto", 10_000]},
+        draws_pairs=True,
+    ),
+    "CMSSH": Method(_hasher(CMSSHHasher), grid={"n_pairs": ["auto", 20_000]}, draws_pairs=True),
     "CCA-ITQ": Method(_hasher(CCAHasher), grid={"reg": RIDGES}),
     "PCA-ITQ": Method(_hasher(ITQHasher)),
     "LSH": Method(_hasher(RandomProjectionHasher)),
@@ -133,19 +144,29 @@ METHODS = {
 }
 
 
-def default_methods(features: Literal["HOG", "fc"] = "HOG") -> dict[str, "Method"]:
+def default_methods(
+    features: Literal["HOG", "fc"] = "HOG", *, image_size: int | Literal["auto"] = "auto"
+) -> dict[str, "Method"]:
     """The methods of a comparison: DSH, those it is compared with, and plain features.
 
     Parameters
     ----------
     features : {"HOG", "fc"}, default="HOG"
-        What the linear and kernel methods read. "fc", the last hidden layer of networks that were
-        trained on the same data, gives these methods alone, and the features themselves.
+        What the linear and kernel methods read. "fc", the last hidden layer of the networks that
+        Deep Sketch Hashing trains on the same data, gives these methods alone, and the features
+        themselves.
+    image_size : int or "auto", default="auto"
+        Side in pixels at which networks read images. Hand-made features keep their own.
 
     Returns
     -------
     methods : dict of str to Method
         By the names that tables give them. A copy: add methods of your own.
+
+    Raises
+    ------
+    ValueError
+        If there are no such features.
 
     Examples
     --------
@@ -154,12 +175,21 @@ def default_methods(features: Literal["HOG", "fc"] = "HOG") -> dict[str, "Method
     ['DSH', 'DCMH', 'SDH', 'SePH']
     """
     if features == "HOG":
-        return dict(METHODS)
+        return {
+            name: replace(method, make=partial(method.make, image_size=image_size))
+            if method.reads == "images"
+            else method
+            for name, method in METHODS.items()
+        }
     if features != "fc":
         raise ValueError(f"features must be 'HOG' or 'fc', got {features!r}.")
+
+    def networks(problem):
+        return NetworkFeatures(DeepSketchHasher(64, image_size=image_size, random_state=0))
+
     methods = {
-        f"{name}, fc": replace(method, reads="fc")
+        f"{name}, fc": replace(method, reads=networks)
         for name, method in METHODS.items()
         if method.reads == "HOG" and method.make is not None
     }
-    return methods | {"fc, not hashed": Method(None, reads="fc")}
+    return methods | {"fc, not hashed": Method(None, reads=networks)}

@@ -88,10 +88,13 @@ def make_problem(
     Raises
     ------
     ValueError
-        If there is no such protocol, or a category has fewer than five sketches (or photos, where
-        these are split) to draw from.
+        If there is no such protocol, the data lack a view, or a category has fewer than five
+        sketches (or photos, where these are split) to draw from.
     """
     check_protocol(protocol)
+    absent = [name for name in ("sketches", "images") if data.get(name) is None]
+    if absent:
+        raise ValueError(f"The data have no {absent[0]}: sketches query photos, pass both.")
     X, y = stack_views(data.sketches, data.images, (data.y_sketch, data.y_image), interleave=False)
     is_sketch = X.is_sketch
     held_out, trained = np.zeros(len(y), dtype=bool), np.ones(len(y), dtype=bool)
@@ -106,7 +109,7 @@ def make_problem(
         else:
             labels, counts = np.unique(y[rows], return_counts=True)
             if counts.min() < _HELD_OUT:
-                fewest = labels[counts.argmin()].item()
+                fewest = labels.tolist()[counts.argmin()]
                 raise ValueError(
                     f"The {view} view has {counts.min()} items of {fewest!r}: at least {_HELD_OUT} "
                     "of each category are needed to hold some out. Give the data a split of their "

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ._displays import RetrievalCurveDisplay
+from ._displays import RetrievalCurveDisplay, draw_found
+from ._problem import Problem
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,7 +52,14 @@ def markdown_report(
     Returns
     -------
     text : str
+
+    Raises
+    ------
+    ValueError
+        If there are no published figures of that name.
     """
+    if published is not None and published not in PUBLISHED:
+        raise ValueError(f"published must be one of {list(PUBLISHED)} or None, got {published!r}.")
     parts = []
     for protocol in dict.fromkeys(row["protocol"] for row in rows):
         part = [row for row in rows if row["protocol"] == protocol]
@@ -60,7 +68,7 @@ def markdown_report(
             f"Protocol *{protocol}*: {n_sketches} sketches and {n_photos} photos to train on, "
             f"{n_queries} queries, gallery of {n_gallery}."
         )
-        k = part[0]["k"]
+        k = min(part[0]["k"], n_gallery)
         parts.append(_table(part, {"MAP": "map", f"precision@{k}": "precision"}))
         parts.append(
             _table(
@@ -68,11 +76,17 @@ def markdown_report(
                 {
                     "us/query encode": "encode_microseconds",
                     "us/query search": "search_microseconds",
-                    "bytes/photo": "bytes_per_photo",
+                    "gallery kB": "bytes_per_photo",
                     "fit s": "fit_seconds",
                 },
+                gallery_kilobytes=n_gallery / 1000,
             )
         )
+    parts.append(
+        "Encoding begins with what a method reads, pixels or features: to extract those is in no "
+        "time, nor is the choice of settings in that of fit. The gallery is its codes (of methods "
+        "that are not hashed, floats)."
+    )
     drawn = dict.fromkeys(row["method"] for row in rows if row["draws_pairs"])
     if drawn:
         parts.append(f"Pairs drawn within categories: {', '.join(drawn)}.")
@@ -86,7 +100,7 @@ def markdown_report(
     return "\n\n".join(parts) + "\n"
 
 
-def _table(rows, columns):
+def _table(rows, columns, gallery_kilobytes=1):
     """Methods by figures and lengths; several seeds as mean +- standard deviation."""
     lengths = sorted({row["bits"] for row in rows if row["bits"] is not None}) or [None]
     cells = [["method", *(h if m is None else f"{h}, {m} bits" for h in columns for m in lengths)]]
@@ -99,6 +113,8 @@ def _table(rows, columns):
                     for row in rows
                     if row["method"] == method and row["bits"] in (m, None)
                 ]
+                if name == "bytes_per_photo":
+                    values = [gallery_kilobytes * value for value in values]
                 line.append(_figure(values, name))
         cells.append(line)
     return format_table(cells)
@@ -107,7 +123,7 @@ def _table(rows, columns):
 def _figure(values, name):
     if not values or None in values:
         return ""
-    digits = 3 if name in ("map", "precision") else 0 if name == "bytes_per_photo" else 1
+    digits = 3 if name in ("map", "precision") else 1
     text = f"{np.mean(values):.{digits}f}"
     if len(values) > 1 and digits == 3:
         text += f" +- {np.std(values, ddof=1):.3f}"
@@ -167,6 +183,29 @@ def plot_comparison(rows: Sequence[Mapping[str, Any]], *, n_bits: int = 64) -> "
         axes[2].set(xlabel="bits", ylabel="mean average precision")
         axes[2].legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
+
+
+def plot_cell(row: Mapping[str, Any], problem: Problem) -> "Figure":
+    """Some queries, and the photos that a method of a comparison retrieved for them.
+
+    Parameters
+    ----------
+    row : dict
+        As `compare` gives them, of seed 0: others have no photos written down.
+    problem : Problem
+        That of the row, from `make_problem`.
+
+    Returns
+    -------
+    figure : matplotlib Figure
+        As that of `plot_retrieved`: right photos framed green, wrong ones red, with distances.
+    """
+    length = "" if row["bits"] is None else f", {row['bits']} bits"
+    queries, shown = row["retrieved"]["queries"], row["retrieved"]
+    return draw_found(
+        problem.queries[queries], problem.y_query[queries], problem.gallery, problem.y_gallery,
+        shown["found"], shown["distances"], f"{row['method']}{length} ({row['protocol']})",
+    )  # fmt: skip
 
 
 def _plot_lengths(ax, rows, method, style):

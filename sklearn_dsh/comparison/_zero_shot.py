@@ -139,7 +139,7 @@ def _divide(split, y, random_state):
     labels, counts = np.unique(y, return_counts=True)
     if counts.min() < _HELD_OUT:
         raise ValueError(
-            f"There are {counts.min()} photos of {labels[counts.argmin()].item()!r}: at least "
+            f"There are {counts.min()} photos of {labels.tolist()[counts.argmin()]!r}: at least "
             f"{_HELD_OUT} of each category are needed to hold some out. Give the data a split of "
             "their own, or leave the category out."
         )

@@ -51,11 +51,64 @@ def test_tables_and_plots(draws, shared, run, tmp_path, monkeypatch):
 )
 def test_quick_runs_a_part_of_the_full_plan(protocols, quick, bits, expected):
     def make(quick):
-        return _compare._make_plan(METHODS, (), (32, 64), protocols, 3, 64, 50, quick)
+        lengths = {} if quick else {"bits": (32, 64), "seeds": 3, "seeded_bits": None}
+        return _compare._make_plan(tuple(METHODS), protocols, 50, quick, **lengths)
 
     plan = make(quick)
     assert (plan.bits, plan.protocols) == (bits, expected)
     assert set(plan.cells(METHODS)) <= set(make(False).cells(METHODS))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["--quick", "--bits", 32, "--seeds", 2], "leave --bits, --seeds out"),
+        (["--bits", 32, "--seeds", 2], "--seeded-bits 64, which is none of --bits"),
+        (["--part"], "--part is of research data sets"),
+        (["--bits", 0], "0 is not in the range"),
+        (["-k", 0], "0 is not in the range"),
+    ],
+)
+def test_bad_options_are_told(arguments, error, shared, run, tmp_path):
+    result = run("compare", shared / "data", "-o", tmp_path / "c", *arguments, code=2)
+    assert error in result.stderr
+
+
+@pytest.mark.parametrize(("large", "k"), [(10_000, 50), (10, 200)])
+def test_the_depth_of_precision_is_that_of_the_papers_for_many_photos(
+    large, k, shared, run, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(_compare, "LARGE", large)
+    run("compare", shared / "data", "--methods", "HOG, not hashed", "--protocol", "paper",
+        "-o", tmp_path, "--size", 32)  # fmt: skip
+    (row,) = (json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines())
+    assert row["k"] == k
+
+
+def test_the_size_reaches_the_networks(shared, run, tmp_path, monkeypatch):
+    sizes = []
+    known = default_methods()
+
+    def make(features, image_size):
+        sizes.append(image_size)
+        return known
+
+    monkeypatch.setattr("sklearn_dsh.comparison.default_methods", make)
+    run("compare", shared / "data", "--methods", "LSH", "--quick", "--size", 48, "-o", tmp_path)
+    assert sizes == [48]
+
+
+def test_a_part_of_a_research_data_set(run, tmp_path):
+    for view, suffix, n in (("sketch", "-1.png", 52), ("photo", ".jpg", 6)):
+        for category in "ab":
+            folder = tmp_path / "256x256" / view / "tx_000000000000" / category
+            folder.mkdir(parents=True)
+            for i in range(n):
+                Image.new("RGB", (40, 40), (4 * i, 9, 200)).save(folder / f"{i}{suffix}")
+    arguments = ["compare", tmp_path, "--dataset", "sketchy-original", "--methods", "LSH"]
+    arguments += ["--quick", "--size", 32, "-o", tmp_path / "out"]
+    assert "expected 125" in run(*arguments, code=1).stderr
+    assert "| LSH " in run(*arguments, "--part").stdout
 
 
 def test_a_picture_of_what_is_found(shared, run, tmp_path, monkeypatch):
@@ -66,18 +119,22 @@ def test_a_picture_of_what_is_found(shared, run, tmp_path, monkeypatch):
         )  # fmt: skip
 
     methods = default_methods() | {"DSH": Method(make, reads="images")}
-    monkeypatch.setattr("sklearn_dsh.comparison.default_methods", lambda *_: methods)
-    run("compare", shared / "data", "--methods", "LSH", "--quick", "--protocol", "paper",
-        "--size", 32, "-o", tmp_path, "--retrieved")  # fmt: skip
-    with Image.open(tmp_path / "retrieved.png") as picture:
+    monkeypatch.setattr("sklearn_dsh.comparison.default_methods", lambda *_, **__: methods)
+    run("compare", shared / "data", "--methods", "DSH", "--methods", "HOG, not hashed",
+        "--bits", 8, "--size", 32, "-o", tmp_path)  # fmt: skip
+    pictures = sorted((tmp_path / "retrieved").iterdir())
+    assert [picture.name for picture in pictures] == [
+        "paper-DSH.png", "paper-HOG-not-hashed.png", "unseen-DSH.png", "unseen-HOG-not-hashed.png"
+    ]  # fmt: skip
+    with Image.open(pictures[0]) as picture:
         assert picture.width > picture.height > 100
 
 
 def test_wrong_methods_are_told(shared, run, tmp_path):
-    result = run("compare", shared / "data", "--methods", "ABC", "-o", tmp_path / "c", code=1)
-    assert "Error: There are no methods ['ABC']: expected some of ['DSH', " in result.stderr
-    arguments = ["--features", "fc", "--methods", "ABC", "-o", tmp_path / "c"]
-    result = run("compare", shared / "data", *arguments, code=1)
+    arguments = ["--methods", "ABC", "-o", tmp_path / "c"]
+    result = run("compare", tmp_path / "no folder", *arguments, code=2)  # before images are read
+    assert "Invalid value for '--methods': ABC: expected some of ['DSH', " in result.stderr
+    result = run("compare", shared / "data", "--features", "fc", *arguments, code=2)
     assert "expected some of ['SDH, fc', " in result.stderr
 
 

@@ -3,15 +3,17 @@ import json
 import numpy as np
 import pytest
 from planted_views import two_views
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Bunch
 
-from sklearn_dsh import CCAHasher, ITQHasher, make_sketch_photo
+from sklearn_dsh import CCAHasher, ITQHasher, SketchImageArray, make_sketch_photo
 from sklearn_dsh.comparison import (
     Method,
     Plan,
     compare,
     default_methods,
     markdown_report,
+    plot_cell,
     plot_comparison,
 )
 from sklearn_dsh.comparison import _compare as module
@@ -105,6 +107,7 @@ def test_report_and_plot(data, tmp_path):
     rows = compare(data, PLAN, tmp_path / "r.jsonl")
     text = markdown_report(rows, published="sketchy")
     lines = [line for line in text.splitlines() if line.startswith("| CCA-ITQ")]
+    heads = next(line for line in text.splitlines() if "gallery kB" in line)
     cells = [cell.strip() for cell in lines[0].strip("|").split("|")]
     assert cells[1] == f"{rows[0]['map']:.3f}"
     seeds = [rows[1]["map"], rows[2]["map"]]
@@ -112,14 +115,109 @@ def test_report_and_plot(data, tmp_path):
     assert "precision@5, 16 bits" in text
     assert "published MAP, from memory of the paper" in text
     assert "0.783" in text
+    figures = dict(
+        zip(*(map(str.strip, line.split("|")) for line in (heads, lines[1])), strict=True)
+    )
+    assert figures["gallery kB, 16 bits"] == f"{2 * rows[1]['sizes'][3] / 1000:.1f}"
+    with pytest.raises(ValueError, match="published must be one of"):
+        markdown_report(rows, published="Sketchy")
     features = next(line for line in text.splitlines() if line.startswith("| HOG"))
     assert features.count(f"{rows[6]['map']:.3f}") == 2  # the same at every length
     figure = plot_comparison(rows, n_bits=16)
     assert len(figure.axes) == 6
     labels = [line.get_label() for line in figure.axes[2].get_lines()]
     assert labels == ["CCA-ITQ", "LSH", "HOG, not hashed"]
+    assert len(figure.axes[0].get_lines()) == 2
     figure.savefig(tmp_path / "plot.png")
     json.dumps(rows)
+
+
+def test_precision_is_labelled_as_it_is_cut(data, tmp_path):
+    plan = Plan(methods=("LSH",), bits=(8,), protocols=("paper",), k=200)
+    rows = compare(data, plan, tmp_path / "r.jsonl")
+    assert f"precision@{len(data.images)}" in markdown_report(rows)
+
+
+def test_results_of_other_data_are_refused(data, tmp_path):
+    plan = Plan(methods=("LSH",), bits=(8,), protocols=("paper",))
+    compare(data, plan, tmp_path / "r.jsonl")
+    less = Bunch(**(data | {"images": data.images[:-1], "y_image": data.y_image[:-1]}))
+    with pytest.raises(ValueError, match=r"r\.jsonl' holds results of other data of the name"):
+        compare(less, plan, tmp_path / "r.jsonl")
+    assert len(compare(less, plan, tmp_path / "r.jsonl", name="less")) == 1
+
+
+def test_nothing_is_counted_twice(data, tmp_path):
+    path = tmp_path / "r.jsonl"
+    plan = Plan(methods=("LSH", "LSH"), bits=(np.int64(8), 8), protocols=("paper", "paper"))
+    (row,) = compare(data, plan, path)
+    path.write_text(2 * path.read_text())  # as of two processes at once
+    assert compare(data, plan, path) == [row]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "match"),
+    [
+        ({"bits": (32, 0)}, r"bits\[1\] must be an integer of 1 or more, got 0"),
+        ({"bits": (8.0,)}, r"bits\[0\]"),
+        ({"n_seeds": 0}, "n_seeds"),
+        ({"seeded_bits": 0}, "seeded_bits"),
+        ({"k": 0}, "k must"),
+    ],
+)
+def test_bad_plans(wrong, match):
+    with pytest.raises(ValueError, match=match):
+        Plan(**wrong)
+
+
+def test_features_that_learn_know_nothing_of_the_fold_that_chooses(data, tmp_path):
+    fitted = []
+
+    class Labels(TransformerMixin, BaseEstimator):
+        """The labels of what it was fitted on: a feature that gives everything away."""
+
+        def fit_transform(self, X, y):
+            fitted.append(len(X))
+            self.known = {row.tobytes(): label for row, label in zip(rows_of(X), y, strict=True)}
+            return self.transform(X)
+
+        def transform(self, X):
+            found = np.array([self.known.get(row.tobytes(), -1) for row in rows_of(X)])
+            features = np.eye(6)[found]
+            sketches, images = features[X.is_sketch], features[~X.is_sketch]
+            order = np.argsort(np.argsort(~X.is_sketch, kind="stable"))
+            return SketchImageArray(sketches, images)[order]
+
+    def rows_of(X):
+        first = iter(X.take_view("sketch")), iter(X.take_view("image"))
+        return [next(first[0] if is_sketch else first[1]) for is_sketch in X.is_sketch]
+
+    def reads(problem):
+        return Labels()
+
+    problems = module._Problems(data)
+    X, y, folds = problems.to_choose_with("unseen", reads)
+    ((train, test),) = folds
+    assert fitted == [len(train)]
+    assert len(train) + len(test) == len(X) == len(make_problem(data, "unseen").train)
+    known = np.array([row.argmax() for row in rows_of(X)])
+    np.testing.assert_array_equal(known[train], y[train])
+    assert (known[test] == 5).all()
+    problems.to_choose_with("unseen", reads)
+    assert len(fitted) == 1
+
+
+def test_a_finished_cell_as_a_picture(tmp_path):
+    data = make_sketch_photo(n_categories=2, n_sketches=12, n_photos=20, random_state=0)
+    plan = Plan(methods=("LSH", "HOG, not hashed"), bits=(8,), protocols=("unseen",))
+    rows = compare(data, plan, tmp_path / "r.jsonl")
+    problem = make_problem(data, "unseen")
+    for row, title in zip(rows, ("LSH, 8 bits (unseen)", "HOG, not hashed (unseen)"), strict=True):
+        figure = plot_cell(row, problem)
+        assert figure.get_suptitle() == title
+        shown = figure.axes[1].get_images()[0].get_array()
+        nearest = problem.gallery[row["retrieved"]["found"][0][0]]
+        np.testing.assert_array_equal(shown, nearest)
 
 
 def test_features_are_read_from_images(tmp_path):
@@ -179,7 +277,11 @@ def test_methods_that_are_not_hashed_are_ranked_by_their_projections(data, tmp_p
 
 def test_methods_on_learned_features():
     methods = default_methods("fc")
-    assert {method.reads for method in methods.values()} == {"fc"}
+    (reads,) = {method.reads for method in methods.values()}
+    assert reads(None).hasher.image_size == "auto"
+    larger = default_methods("fc", image_size=96)["CCA-ITQ, fc"]
+    assert larger.reads(None).hasher.image_size == 96
+    assert default_methods(image_size=96)["DCMH"].make(8, 0).image_size == 96
     assert methods["CCA-ITQ, fc"].grid == default_methods()["CCA-ITQ"].grid
     assert methods["fc, not hashed"].make is None
     assert "DSH, fc" not in methods

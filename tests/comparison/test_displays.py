@@ -2,11 +2,12 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
+from PIL import Image
 from planted_views import two_views
 
 from sklearn_dsh import CCAHasher, stack_views
 from sklearn_dsh.comparison import RetrievalCurveDisplay, plot_retrieved
-from sklearn_dsh.comparison._displays import GREEN, RED, _choose_queries
+from sklearn_dsh.comparison._displays import GREEN, RED, choose_queries
 from sklearn_dsh.metrics import precision_at_k, precision_recall_curve
 
 mpl.use("Agg")
@@ -83,8 +84,22 @@ def test_picture_frames_right_photos_green():
             assert to_hex(ax.spines["left"].get_edgecolor()) == (GREEN if right else RED)
 
 
+def test_pictures_read_files(tmp_path):
+    rng = np.random.default_rng(0)
+    for name in ("sketch.png", "photo.png"):
+        Image.fromarray(rng.integers(0, 256, (40, 50, 3), dtype=np.uint8)).save(tmp_path / name)
+    sketches, photos = (np.array([str(tmp_path / f"{n}.png")] * 2) for n in ("sketch", "photo"))
+    points, labels = rng.normal(size=(2, 3)), np.array(["a", "b"])
+    figure = plot_retrieved(sketches, photos, points, points, labels, labels)
+    shapes = [ax.get_images()[0].get_array().shape for ax in figure.axes]
+    assert shapes == [(128, 128), (128, 128, 3), (128, 128, 3)] * 2
+    far = np.linalg.norm(points[0] - points[1])
+    titles = [ax.get_title() for ax in figure.axes]
+    assert titles[:3] == ["sketch: a", "a (0.00)", f"b ({far:.2f})"]
+
+
 def test_queries_are_drawn_from_different_categories():
     labels = np.repeat(["a", "b", "c"], [50, 5, 1])
-    rows = _choose_queries(labels, 5, 0)
+    rows = choose_queries(labels, 5, 0)
     assert list(labels[rows]) == ["a", "a", "b", "b", "c"]
     assert len(set(rows)) == 5

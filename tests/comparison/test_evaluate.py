@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -58,7 +59,56 @@ def test_features_are_ranked_by_distance(problem, monkeypatch, at_once):
     assert result.mean_average_precision == pytest.approx(np.mean(averages))
     assert result.precision == pytest.approx(np.mean(precisions))
     assert result.bytes_per_photo == 8 * 20
-    assert module.curves(result, problem) == {}
+
+
+def test_curves_of_features_are_by_rank(problem):
+    result = evaluate_features(problem, k=5)
+    points = module.curves(result, problem)
+    ks, precision = points["precision_at_k"]
+    assert ks[-1] == len(problem.gallery)
+    assert precision[ks.index(5)] == pytest.approx(result.precision)
+    found = np.zeros(len(ks))
+    for query, label in zip(problem.queries, problem.y_query, strict=True):
+        order = np.argsort(np.linalg.norm(problem.gallery - query, axis=1))
+        found += np.cumsum(problem.y_gallery[order] == label)[np.array(ks) - 1]
+    assert precision == pytest.approx(found / (np.array(ks) * len(problem.queries)))
+    recall, same = points["precision_recall"]
+    assert recall == pytest.approx(found / found[-1])
+    assert same == precision
+
+
+def test_queries_without_a_photo_of_their_category_are_left_out(problem):
+    y_query = np.where(problem.y_query == 0, 9, problem.y_query)  # between and after the others
+    some = problem.y_query != 0
+    fewer = replace(problem, queries=problem.queries[some], y_query=problem.y_query[some])
+    for_all = evaluate_features(replace(problem, y_query=y_query), k=5)
+    expected = evaluate_features(fewer, k=5)
+    assert for_all.mean_average_precision == pytest.approx(expected.mean_average_precision)
+    assert for_all.precision == pytest.approx(expected.precision)
+
+
+@pytest.mark.parametrize("kind", ["codes", "floats"])
+def test_what_was_retrieved_is_nearest(problem, kind):
+    if kind == "codes":
+        result = evaluate(CCAHasher(16, random_state=0), problem, k=5)
+        bits = np.unpackbits(result.query_codes, axis=1)
+        distances = (bits[:, None] != np.unpackbits(result.gallery_codes, axis=1)).sum(axis=2)
+    else:
+        result = evaluate_features(problem, k=5)
+        distances = np.linalg.norm(problem.queries[:, None] - problem.gallery, axis=2)
+    shown = json.loads(json.dumps(module.retrieved(result, problem)))
+    assert len(set(problem.y_query[shown["queries"]])) == len(set(problem.y_query))
+    for query, found, their in zip(
+        shown["queries"], shown["found"], shown["distances"], strict=True
+    ):
+        np.testing.assert_allclose(distances[query, found], their)
+        np.testing.assert_allclose(np.sort(distances[query])[:10], their)
+
+
+def test_the_fastest_of_several_calls_is_told(monkeypatch):
+    times = iter([0.0, 5.0, 10.0, 12.0, 20.0, 29.0])
+    monkeypatch.setattr(module.time, "perf_counter", lambda: next(times))
+    assert module.timed(lambda a: a + 1, 1) == (2, 2.0)
 
 
 def test_projections_are_ranked_as_features(problem):

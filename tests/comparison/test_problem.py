@@ -66,9 +66,18 @@ def test_other_parts_of_a_split_are_left_out():
     assert problem.sizes() == [12, 21, 4, 21]
 
 
-def test_a_category_too_small_to_be_split():
+def test_a_view_that_is_missing():
+    data = make_data()
+    data.images = None
+    with pytest.raises(ValueError, match="The data have no images: sketches query photos"):
+        make_problem(data)
+
+
+@pytest.mark.parametrize("dtype", [None, object])
+def test_a_category_too_small_to_be_split(dtype):
     data = make_data()
     data.y_sketch[:18] = "b"
+    data.y_sketch = data.y_sketch.astype(dtype or data.y_sketch.dtype)
     with pytest.raises(ValueError, match="The sketch view has 1 items of 'a': at least 5"):
         make_problem(data)
 
