@@ -119,17 +119,17 @@ def compare(
         raise click.BadParameter(
             f"{', '.join(unknown)}: expected some of {list(known)}.", param_hint="'--methods'"
         )
+    loader, options = LOADERS[dataset]
+    if part and dataset == "folder":
+        raise click.UsageError("--part is of research data sets: a folder is taken as it is.")
+    if part:
+        options = options | {"check_counts": False}
     plan = _make_plan(methods or tuple(known), protocols, k or 1, quick, **lengths)
     draws = find_spec("matplotlib") is not None
     if not draws:
         note("matplotlib is not installed: no pictures are drawn. pip install matplotlib")
     output = Path(output)
     output.mkdir(parents=True, exist_ok=True)
-    loader, options = LOADERS[dataset]
-    if part and dataset == "folder":
-        raise click.UsageError("--part is of research data sets: a folder is taken as it is.")
-    if part:
-        options = options | {"check_counts": False}
     images = getattr(datasets, loader)(data, size=size, **options)
     if k is None:
         plan = replace(plan, k=200 if len(images.images) >= LARGE else 50)

@@ -162,22 +162,19 @@ def plot_comparison(rows: Sequence[Mapping[str, Any]], *, n_bits: int = 64) -> "
     protocols = list(dict.fromkeys(row["protocol"] for row in rows))
     figure = Figure(figsize=(15, 4.2 * len(protocols)), layout="constrained")
     grid = figure.subplots(len(protocols), 3, squeeze=False)
-    colours = {
-        method: f"C{i}" if i < 10 else f"C{i - 10}"
+    styles = {
+        method: {"color": f"C{i % 10}", "linestyle": "-" if i < 10 else "--"}
         for i, method in enumerate(dict.fromkeys(row["method"] for row in rows))
     }
-    dashed = list(colours)[10:]
     for axes, protocol in zip(grid, protocols, strict=True):
         part = [row for row in rows if row["protocol"] == protocol]
         for ax, kind in zip(axes, ("precision_recall", "precision_at_k"), strict=False):
             for row in part:
-                if row["bits"] == n_bits and kind in row:
-                    style = {"color": colours[row["method"]]}
-                    style["linestyle"] = "--" if row["method"] in dashed else "-"
-                    RetrievalCurveDisplay(*map(np.array, row[kind]), kind=kind).plot(ax, **style)
+                if row["bits"] in (n_bits, None) and kind in row:
+                    display = RetrievalCurveDisplay(*map(np.array, row[kind]), kind=kind)
+                    display.plot(ax, **styles[row["method"]])
             ax.set_title(f"{protocol}: {n_bits} bits")
-        for method, colour in colours.items():
-            style = {"color": colour, "linestyle": "--" if method in dashed else "-"}
+        for method, style in styles.items():
             _plot_lengths(axes[2], [row for row in part if row["method"] == method], method, style)
         axes[2].set(title=f"{protocol}: all lengths", ylim=(0, 1.02))
         axes[2].set(xlabel="bits", ylabel="mean average precision")
@@ -212,7 +209,8 @@ def _plot_lengths(ax, rows, method, style):
     lengths = sorted({row["bits"] for row in rows if row["bits"] is not None})
     means = [np.mean([row["map"] for row in rows if row["bits"] == m]) for m in lengths]
     if lengths:
-        ax.plot(lengths, means, marker="o", label=method, **style)
+        marker = "o" if style["linestyle"] == "-" else "s"
+        ax.plot(lengths, means, marker=marker, label=method, **style)
         ax.set_xscale("log", base=2)
         ax.set_xticks(lengths, lengths)
     elif rows:

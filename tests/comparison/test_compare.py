@@ -127,7 +127,7 @@ def test_report_and_plot(data, tmp_path):
     assert len(figure.axes) == 6
     labels = [line.get_label() for line in figure.axes[2].get_lines()]
     assert labels == ["CCA-ITQ", "LSH", "HOG, not hashed"]
-    assert len(figure.axes[0].get_lines()) == 2
+    assert len(figure.axes[0].get_lines()) == 3
     figure.savefig(tmp_path / "plot.png")
     json.dumps(rows)
 
