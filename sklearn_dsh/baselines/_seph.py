@@ -8,6 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
+from threadpoolctl import threadpool_limits
 
 from .._pairs import draw_pairs
 from ._anchors import AnchorHasher, anchor_features, fit_anchors
@@ -249,9 +250,12 @@ def fit_bits(features, bits, C):
     intercepts : ndarray of float, shape (n_bits,)
         A bit that is the same in all rows is given as 1 or -1, without weights.
     """
-    weights = np.zeros((features.shape[1], bits.shape[1]))
-    intercepts = np.where(bits[0], 1.0, -1.0)
-    for bit in np.flatnonzero((bits != bits[0]).any(axis=0)):
-        model = LogisticRegression(C=C, max_iter=1000).fit(features, bits[:, bit])
-        weights[:, bit], intercepts[bit] = model.coef_[0], model.intercept_[0]
-    return weights, intercepts
+    # Categories that are told apart alike give the same bit again.
+    different, which = np.unique(bits, axis=1, return_inverse=True)
+    weights = np.zeros((features.shape[1], different.shape[1]))
+    intercepts = np.where(different[0], 1.0, -1.0)
+    with threadpool_limits(1):  # more threads wait for each other: the matrices are small
+        for bit in np.flatnonzero((different != different[0]).any(axis=0)):
+            model = LogisticRegression(C=C, max_iter=1000).fit(features, different[:, bit])
+            weights[:, bit], intercepts[bit] = model.coef_[0], model.intercept_[0]
+    return weights[:, which.ravel()], intercepts[which.ravel()]

@@ -119,7 +119,7 @@ METHODS = {
     "SDH": Method(_hasher(SDHHasher), grid={"bandwidth": [0.3, 0.5, 1.0, 2.0]}),
     "SePH": Method(
         _hasher(SePHHasher),
-        grid={"bandwidth": [0.3, 0.5, 1.0], "C": [1.0, 10.0, 100.0]},
+        grid={"bandwidth": [0.5, 1.0], "C": [10.0, 100.0]},
         draws_pairs=True,
     ),
     "SCM-Seq": Method(_hasher(SCMHasher), grid={"reg": RIDGES}),

@@ -90,10 +90,12 @@ def test_bits_are_predicted_by_regularised_logistic_regression():
     features, C = rng.normal(size=(50, 3)), 0.7
     bits = features @ rng.normal(size=(3, 4)) + rng.normal(size=(50, 4)) >= 0
     bits[:, 1], bits[:, 2] = True, False
+    bits = bits[:, [0, 1, 2, 3, 0]]
     weights, intercepts = fit_bits(features, bits, C)
     np.testing.assert_array_equal(weights[:, 1:3], 0)
     np.testing.assert_array_equal(intercepts[1:3], [1, -1])
-    for bit in (0, 3):
+    np.testing.assert_array_equal(weights[:, 4], weights[:, 0])
+    for bit in (0, 3, 4):
         signs = np.where(bits[:, bit], 1, -1)
 
         def loss(x, signs=signs):
