@@ -21,7 +21,7 @@ LOADERS = {
     "tu_berlin": ("load_tu_berlin", {}),
 }
 FULL = {"bits": (32, 64, 128), "seeds": 1, "seeded_bits": 64}
-QUICK = {"bits": (64,), "seeds": 1, "seeded_bits": 64}
+QUICK = FULL | {"bits": (64,)}
 LARGE = 10_000  # photos, from which on the precision is that at 200, as in the papers
 PUBLISHED = ("tu_berlin", "sketchy")
 PACKAGES = ("torch", "scikit-learn", "numpy", "scipy")

@@ -72,14 +72,16 @@ def markdown_report(
         parts.append(_table(part, {"MAP": "map", f"precision@{k}": "precision"}))
         parts.append(
             _table(
-                part,
+                [
+                    row | {"gallery_kilobytes": row["bytes_per_photo"] * n_gallery / 1000}
+                    for row in part
+                ],
                 {
                     "us/query encode": "encode_microseconds",
                     "us/query search": "search_microseconds",
-                    "gallery kB": "bytes_per_photo",
+                    "gallery kB": "gallery_kilobytes",
                     "fit s": "fit_seconds",
                 },
-                gallery_kilobytes=n_gallery / 1000,
             )
         )
     parts.append(
@@ -100,7 +102,7 @@ def markdown_report(
     return "\n\n".join(parts) + "\n"
 
 
-def _table(rows, columns, gallery_kilobytes=1):
+def _table(rows, columns):
     """Methods by figures and lengths; several seeds as mean +- standard deviation."""
     lengths = sorted({row["bits"] for row in rows if row["bits"] is not None}) or [None]
     cells = [["method", *(h if m is None else f"{h}, {m} bits" for h in columns for m in lengths)]]
@@ -113,8 +115,6 @@ def _table(rows, columns, gallery_kilobytes=1):
                     for row in rows
                     if row["method"] == method and row["bits"] in (m, None)
                 ]
-                if name == "bytes_per_photo":
-                    values = [gallery_kilobytes * value for value in values]
                 line.append(_figure(values, name))
         cells.append(line)
     return format_table(cells)
@@ -198,7 +198,8 @@ def plot_cell(row: Mapping[str, Any], problem: Problem) -> "Figure":
         As that of `plot_retrieved`: right photos framed green, wrong ones red, with distances.
     """
     length = "" if row["bits"] is None else f", {row['bits']} bits"
-    queries, shown = row["retrieved"]["queries"], row["retrieved"]
+    shown = row["retrieved"]
+    queries = shown["queries"]
     return draw_found(
         problem.queries[queries], problem.y_query[queries], problem.gallery, problem.y_gallery,
         shown["found"], shown["distances"], f"{row['method']}{length} ({row['protocol']})",
