@@ -74,7 +74,7 @@ def main(argv=None):
         parser.exit(
             1,
             "The demo draws a picture, and matplotlib is not installed: install it with\n"
-            "    pip install matplotlib    (or: pip install 'sklearn-dsh[demo]')\n",
+            "    pip install matplotlib\n",
         )
 
     if args.data is None:

@@ -22,7 +22,7 @@ from .codes import check_codes
 if TYPE_CHECKING:
     from .retrieval import HammingRetriever
 
-__all__ = ["Gallery"]
+__all__ = ["Gallery", "hash_file"]
 
 _HEADER = "gallery.json"
 _FORMAT, _VERSION = "sklearn_dsh gallery", 1
@@ -47,8 +47,8 @@ class Gallery:
     labels : sequence of str, of length n_photos, default=None
         Their categories; None if they are not known.
     model_id : str, default=None
-        What tells the model that made the codes from others, such as a hash of its file; None if
-        it is not known.
+        `hash_file` of the file of the model that made the codes, which `check_model` compares;
+        None if it is not known: then nothing is compared.
 
     Attributes
     ----------
@@ -252,8 +252,23 @@ class Gallery:
         _remove(folder, before)
 
 
-def hash_file(path):
-    """What tells a model's file from others."""
+def hash_file(path: str | os.PathLike[str]) -> str:
+    """What tells a model's file from others, for `model_id` of a `Gallery`.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    model_id : str
+        "sha256:" and the SHA-256 of the file's bytes, in hexadecimal.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    """
     with open(path, "rb") as file:
         return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -21,7 +21,7 @@ def index(galleries, output, as_json):
     \b
     Examples:
       sklearn-dsh index piece_1 piece_2 piece_3 -o my_gallery
-      sklearn-dsh index my_gallery new_photos -o my_gallery
+      sklearn-dsh index my_gallery new_gallery -o my_gallery
     """
     import numpy as np
 

@@ -28,7 +28,7 @@ def commands():
 
     \b
     From a folder with sketch/<category>/* and photo/<category>/*:
-      sklearn-dsh fit my_folder model.joblib
+      sklearn-dsh fit my_folder model.joblib --protocol paper
       sklearn-dsh evaluate model.joblib my_folder
       sklearn-dsh encode model.joblib my_photos -o my_gallery
       sklearn-dsh search model.joblib my_gallery drawing.png

@@ -203,7 +203,7 @@ def _load_encoder(folder):
         from sentence_transformers import SentenceTransformer
     except ImportError as error:
         raise ImportError(
-            "Loading a model needs sentence-transformers: pip install 'sklearn-dsh[sentence]'."
+            "Loading a model needs sentence-transformers: pip install sentence-transformers"
         ) from error
     return SentenceTransformer(str(folder), local_files_only=True)
 

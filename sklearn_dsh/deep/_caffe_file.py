@@ -56,7 +56,7 @@ def _net_parameter():
         from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
     except ImportError as error:
         raise ImportError(
-            "Reading .caffemodel files needs protobuf: pip install 'sklearn-dsh[caffe]'."
+            "Reading .caffemodel files needs protobuf: pip install protobuf"
         ) from error
     field_type = descriptor_pb2.FieldDescriptorProto
     file = descriptor_pb2.FileDescriptorProto(
