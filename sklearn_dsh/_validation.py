@@ -8,18 +8,18 @@ import os
 import stat
 import warnings
 from dataclasses import dataclass, field
-from numbers import Number
 from typing import Any
 
 import numpy as np
 from scipy.sparse import issparse
-from sklearn.utils import assert_all_finite, check_array
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils import check_array
 from sklearn.utils.validation import _get_feature_names
 
-from .views import SketchImageArray, join_labels, label_column, split_labels
+from ._labels import check_labels, join_labels, label_column
+from .views import SketchImageArray, select_rows, split_labels
 
 MIN_SIDE = 32
+_ROWS_LOOKED_AT = 100  # to tell text from numbers
 
 _CALL_FORMS = (
     "fit(X_sk, X_img, (y_sk, y_img)), fit(X_sk, X_img, y) for pairs, or fit(X, y) with a "
@@ -182,34 +182,13 @@ def _ndim(array):
 def _n_rows(X):
     if hasattr(X, "shape"):
         return X.shape[0] if len(X.shape) else 1
+    if isinstance(X, (str, bytes)):
+        return 1
     try:
         return len(X)
     except TypeError:
         array = np.asarray(X)
         return array.shape[0] if array.ndim else 1
-
-
-def check_labels(labels):
-    """Raise ValueError if labels are not categories: text or whole numbers, none missing.
-
-    Parameters
-    ----------
-    labels : ndarray of shape (n_rows,)
-        Raw labels.
-    """
-    if labels.dtype.kind == "c":
-        raise ValueError("Complex data not supported: y must hold categories.")
-    if labels.dtype.kind == "O":
-        is_text = np.array([isinstance(label, str) for label in labels])
-        is_number = np.array([isinstance(label, Number) for label in labels])
-        if not (is_text.all() or is_number.all()):
-            others = {type(label).__name__ for label in labels[~is_text]}
-            raise ValueError(
-                "Unknown label type: y must hold categories that are all text or all numbers, got "
-                f"text and {', '.join(sorted(others))}."
-            )
-    assert_all_finite(labels, input_name="y")
-    check_classification_targets(labels)
 
 
 def encode_labels(y_sketch, y_image):
@@ -233,11 +212,9 @@ def encode_labels(y_sketch, y_image):
         If labels are continuous, NaN, infinite, or of different types in the two views, or if the
         views share no label.
     """
-    given = [y for y in (y_sketch, y_image) if y is not None]
+    given = [check_labels(y) for y in (y_sketch, y_image) if y is not None]
     if not given:
         return None, None, None
-    for labels in given:
-        check_labels(labels)
     y = given[0] if len(given) == 1 else join_labels(*given)
     classes, codes = np.unique(y, return_inverse=True)
     codes = codes.astype(np.intp, copy=False)
@@ -302,13 +279,37 @@ def check_view(X, *, view, kinds=("features", "images", "paths"), name="The hash
     if X is not None and not hasattr(X, "shape"):
         X = _list_to_array(X)
     kind = view_kind(X)
+    if kind == "features":
+        _refuse_text(X)
     if kind not in kinds:
         raise ValueError(_wrong_kind_message(X, kind, view, kinds, name))
     if kind == "paths":
         return check_paths(X)
     if kind == "images":
         return _check_images(X, view)
-    return check_array(X, dtype=(np.float64, np.float32), estimator=name, input_name="X")
+    return check_array(
+        X,
+        dtype=(np.float64, np.float32),
+        estimator=f"{name} in the {view} view",
+        input_name="X" if view == "sketch" else "photos",
+    )
+
+
+def _refuse_text(X):
+    """Image paths that are no 1-D array of nothing but paths, and numbers written as text."""
+    if issparse(X):
+        return
+    rows = np.asarray(select_rows(X, slice(_ROWS_LOOKED_AT)) if _ndim(X) else X)
+    if rows.dtype.kind not in "OUS":
+        return
+    items = np.ravel(rows).tolist()
+    if any(isinstance(item, (str, bytes, os.PathLike)) for item in items):
+        kinds = " and ".join(sorted({type(item).__name__ for item in items}))
+        raise ValueError(
+            f"X of shape {tuple(X.shape)} holds {kinds}: feature vectors must be numbers, and "
+            "image paths a 1-D array or list of nothing but str or os.PathLike (one column of a "
+            "DataFrame, X['path'])."
+        )
 
 
 def _list_to_array(X):
@@ -324,7 +325,8 @@ def _check_images(X, view):
     if view == "sketch" and len(shape) == 4:
         raise ValueError(
             f"Sketches must be images of shape (n, H, W), got shape {shape}, which is that of "
-            "photos. The order is fit(X_sk, X_img, y); photos are encoded with view='image'."
+            "photos. The order is fit(X_sk, X_img, y); photos are encoded with view='image', and "
+            "photos alone are SketchImageArray(None, X_img)."
         )
     if view == "image" and len(shape) == 3:
         raise ValueError(
@@ -338,7 +340,8 @@ def _check_images(X, view):
     if X.dtype != np.uint8:
         raise ValueError(
             f"Images must be uint8 arrays with values 0 to 255, got dtype {X.dtype} and shape "
-            f"{shape}. Convert them, say with (255 * X).astype('uint8') from floats in [0, 1]."
+            f"{shape}. Convert them: X.astype('uint8') from values 0 to 255, "
+            "(255 * X).astype('uint8') from floats in [0, 1]."
         )
     if min(shape[1:3]) < MIN_SIDE:
         raise ValueError(
@@ -358,13 +361,13 @@ def check_paths(paths):
     paths = np.asarray(paths)
     for path in paths:
         try:
-            found = os.stat(path)
+            found = os.stat(str(path))
         except OSError as error:
-            raise ValueError(f"Image file {os.fspath(path)!r} cannot be read: {error}") from error
+            raise ValueError(f"Image file {str(path)!r} cannot be read: {error}") from error
         if not stat.S_ISREG(found.st_mode):
-            raise ValueError(f"Image path {os.fspath(path)!r} is not a regular file.")
+            raise ValueError(f"Image path {str(path)!r} is not a regular file.")
         if found.st_size == 0:
-            raise ValueError(f"Image file {os.fspath(path)!r} is empty (0 bytes).")
+            raise ValueError(f"Image file {str(path)!r} is empty (0 bytes).")
     return paths
 
 

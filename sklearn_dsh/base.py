@@ -14,16 +14,16 @@ from sklearn.base import (
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
+from ._labels import check_labels, join_labels
 from ._validation import (
     check_columns,
-    check_labels,
     check_view,
     column_names,
     encode_labels,
     resolve_call,
 )
 from .codes import pack_bits
-from .views import SketchImageArray, check_view_name, join_labels
+from .views import SketchImageArray, check_view_name
 
 
 class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -292,9 +292,7 @@ class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         }
         if data.container is None and len(parts) == 1:  # a plain array is of the only view fitted
             parts = {self._default_view(): parts["sketch"]}
-        labels = [labels for _, labels in parts.values()]
-        for view_labels in labels:
-            check_labels(view_labels)
+        labels = [check_labels(labels) for _, labels in parts.values()]
         y = labels[0] if len(labels) == 1 else join_labels(*labels)
         rows = {view: self._check_fitted_rows(part, view) for view, (part, _) in parts.items()}
         codes = [self._encode(part, view) for view, part in rows.items()]

@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 # From this width on, an array of nothing but 0 and 1 is taken for bits that nobody packed.
-_MANY_COLUMNS = 16
+_MANY_COLUMNS = 8
 # Rows looked at to tell: codes may be a memory map that should not be read through.
 _ROWS_LOOKED_AT = 1000
 
@@ -58,7 +58,7 @@ def check_codes(
     Warns
     -----
     UserWarning
-        If the codes look like unpacked bits: 16 columns or more of nothing but 0 and 1.
+        If the codes look like unpacked bits: 8 columns or more of nothing but 0 and 1.
     """
     is_plain = type(codes) is np.ndarray and codes.dtype == np.uint8 and codes.flags.c_contiguous
     if not (is_plain and codes.ndim == 2 and codes.size):  # what nothing can be wrong with is quick

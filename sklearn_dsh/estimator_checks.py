@@ -317,6 +317,16 @@ def check_memmap_is_read(hasher, make_views=_feature_views):
         del mapped
 
 
+def check_strides_do_not_matter(hasher, make_views=_feature_views):
+    """Rows, columns and colours in reverse, which are views of memory, give the codes of copies."""
+    X_sk, X_img, y_sk, y_img = make_views()
+    fitted = _seeded(hasher).fit(X_sk[::-1], X_img[::-1], (y_sk[::-1], y_img[::-1]))
+    for view, X in (("sketch", X_sk), ("image", X_img)):
+        for reverse in (X[::-1], X[..., ::-1]):
+            codes = fitted.transform(np.ascontiguousarray(reverse), view=view)
+            np.testing.assert_array_equal(fitted.transform(reverse, view=view), codes)
+
+
 def _assert_raises(text, function, *args, **kwargs):
     """Assert a ValueError whose message has `text`."""
     message = None
@@ -343,6 +353,7 @@ _CHECKS = (
     check_paired_call,
     check_labels_are_asked_for,
     check_memmap_is_read,
+    check_strides_do_not_matter,
 )
 # Images take longer to learn: what could go wrong with them and not with features.
 _IMAGE_CHECKS = (
@@ -353,4 +364,5 @@ _IMAGE_CHECKS = (
     check_one_view,
     check_pickle_and_memmap,
     check_memmap_is_read,
+    check_strides_do_not_matter,
 )

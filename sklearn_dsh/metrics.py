@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import digamma
 from sklearn.utils import column_or_1d
 
+from sklearn_dsh._labels import check_labels
 from sklearn_dsh.codes import check_codes
 from sklearn_dsh.retrieval._linear_scan import count_by_distance
 
@@ -351,6 +352,8 @@ def _average_precision(total, relevant, k):
     relevant_before = np.cumsum(relevant, axis=1) - relevant
     places = np.clip(k - before, 0, total)
     slope = np.where(total > 1, (relevant - 1) / np.maximum(total - 1, 1), 0.0)
+    # One item's slope is free: 1 keeps the precision at exactly 1 where only relevant ones are.
+    slope[(relevant == total) & (relevant_before == before)] = 1.0
     harmonic = digamma(before + places + 1) - digamma(before + 1)
     precisions = slope * places + (relevant_before + 1 - slope * (before + 1)) * harmonic
     expected = _expected_relevant(total, relevant) * precisions
@@ -448,7 +451,7 @@ def _check_labelled(codes, labels, codes_name, labels_name, n_bytes=None):
     codes = check_codes(codes, n_bytes=n_bytes, name=codes_name)
     if labels is None:
         raise ValueError(f"{labels_name} is None: retrieval metrics need one label for each code.")
-    labels = column_or_1d(labels)
+    labels = check_labels(column_or_1d(labels), labels_name)
     if len(labels) != len(codes):
         raise ValueError(
             f"{codes_name} has {len(codes)} rows, but {labels_name} has {len(labels)}: expected "
@@ -459,8 +462,7 @@ def _check_labelled(codes, labels, codes_name, labels_name, n_bytes=None):
 
 def _encode(*labels):
     """Turn label arrays to integers that agree across them."""
-    kinds = {"text" if part.dtype.kind in "US" else part.dtype.kind for part in labels}
-    if "text" in kinds and kinds - {"text", "O"}:
+    if len({part.dtype.kind in "OU" for part in labels}) > 1:  # text, numbers
         raise ValueError(
             "query_labels and gallery_labels must be of one kind, got "
             f"{' and '.join(str(part.dtype) for part in labels)}."

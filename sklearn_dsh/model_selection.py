@@ -17,8 +17,8 @@ from sklearn.model_selection import (
     StratifiedKFold,
 )
 from sklearn.utils import check_consistent_length
-from sklearn.utils.multiclass import check_classification_targets
 
+from ._labels import check_labels, label_column
 from .views import SketchImageArray
 
 
@@ -77,7 +77,7 @@ class _ViewSplitter(BaseCrossValidator):
         TypeError
             If X is no `SketchImageArray`.
         ValueError
-            If lengths differ, labels are continuous, or some fold would lack a view.
+            If lengths differ, labels are continuous or missing, or some fold would lack a view.
         """
         if not isinstance(X, SketchImageArray):
             raise TypeError(
@@ -86,9 +86,7 @@ class _ViewSplitter(BaseCrossValidator):
             )
         check_consistent_length(X, y, groups)
         if y is not None:
-            y = np.asarray(y)
-            check_classification_targets(y)
-            y = np.unique(y, return_inverse=True)[1]
+            y = np.unique(check_labels(label_column(y, "y")), return_inverse=True)[1]
         groups = None if groups is None else np.asarray(groups)
         for train, test in self._split_rows(X, y, groups):
             self._check_fold(X, train, "training")

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import issparse
 
+from ._labels import check_labels, join_labels, label_column
+
 __all__ = ["RowSubset", "SketchImageArray", "stack_views"]
 
 VIEWS = ("sketch", "image")
@@ -262,7 +264,8 @@ def stack_views(
     Raises
     ------
     ValueError
-        If y is in none of these forms or its lengths do not match.
+        If y is in none of these forms, its lengths do not match, or labels are continuous, missing
+        or of different types.
 
     Examples
     --------
@@ -281,7 +284,7 @@ def stack_views(
     y_rows = None
     if y is not None:
         y_sk, y_img, _ = split_labels(y, X.n_sketches, X.n_images)
-        y_rows = join_labels(y_sk, y_img)
+        y_rows = join_labels(check_labels(y_sk, "y_sk"), check_labels(y_img, "y_img"))
     if interleave:
         order = _spread_evenly(X.is_sketch, y_rows)
         X = X[order]
@@ -355,41 +358,6 @@ def split_labels(y, n_sketches, n_images):
             "photo. Pass one label a pair, or y=(y_sk, y_img)."
         )
     return y, y, True
-
-
-def join_labels(y_sketch, y_image):
-    """Concatenate labels of two views, refusing to mix text and numbers."""
-    kinds = [_is_text(labels) for labels in (y_sketch, y_image)]
-    if kinds[0] != kinds[1]:
-        given = ["text" if kind else "numbers" for kind in kinds]
-        raise ValueError(
-            f"Labels of the sketches are {given[0]} and labels of the photos are {given[1]}; "
-            "both views need labels of one type."
-        )
-    return np.concatenate([y_sketch, y_image])
-
-
-def _is_text(labels):
-    if labels.dtype.kind == "O":
-        return any(isinstance(label, str) for label in labels)
-    return labels.dtype.kind in "US"
-
-
-def label_column(y, name):
-    """Labels as a 1-D ndarray."""
-    try:
-        labels = np.asarray(y)
-    except ValueError:  # a ragged list, say [y_sk, y_img]
-        labels = None
-    if labels is not None and labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
-    if labels is None or labels.ndim != 1:
-        given = type(y).__name__ if labels is None else f"an array of shape {labels.shape}"
-        raise ValueError(
-            f"{name} should be a 1d array of labels, got {given}. Labels of both views are given "
-            "as a tuple, not a list: y=(y_sk, y_img)."
-        )
-    return labels
 
 
 def select_rows(array, rows):

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.sparse import csr_array
 from sklearn.base import clone
@@ -157,14 +158,18 @@ CALLS = {
         ["no category in common", "'Cat'", "'cat'"],
     ),
     "NaN": ((NAN, X_IMG, (Y_SK, Y_IMG)), ["Input X contains NaN"]),
-    "NaN in photos": ((X_IMG[:6], NAN, Y_SK), ["Input X contains NaN"]),
+    "NaN in photos": ((X_IMG[:6], NAN, Y_SK), ["Input photos contains NaN"]),
     "infinity": ((INF, X_IMG, (Y_SK, Y_IMG)), ["Input X contains infinity"]),
     "complex": ((X_SK + 1j, Y_SK), ["Complex data not supported"]),
     "no rows": ((X_SK[:0], X_IMG, (Y_SK[:0], Y_IMG)), ["0 sample(s)"]),
-    "no photos": ((X_SK, X_IMG[:0], (Y_SK, Y_IMG[:0])), ["0 sample(s)"]),
+    "no photos": ((X_SK, X_IMG[:0], (Y_SK, Y_IMG[:0])), ["0 sample(s)", "in the image view"]),
     "no columns": ((X_SK[:, :0], Y_SK), ["0 feature(s)"]),
     "one dimension": ((X_SK[:, 0], Y_SK), ["Reshape your data"]),
-    "text": ((np.full((6, 2), "a"), Y_SK), ["could not convert string to float"]),
+    "text": ((np.full((6, 2), "1.5"), Y_SK), ["X of shape (6, 2) holds str", "must be numbers"]),
+    "text among numbers": (
+        (np.array([["1", 2.5]] * 6, dtype=object), Y_SK),
+        ["X of shape (6, 2) holds float and str"],
+    ),
 }
 
 
@@ -305,6 +310,21 @@ def test_photo_paths_as_second_of_two_arguments(hasher, kind, tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    ("make", "given"),
+    [
+        (lambda paths: str(paths[0]), "X of shape () holds str"),
+        (lambda paths: [*paths[:2], None], "X of shape (3,) holds NoneType and PosixPath"),
+        (lambda paths: pd.DataFrame({"path": map(str, paths)}), "X of shape (3, 1) holds str"),
+    ],
+    ids=["one path", "a missing path", "a table"],
+)
+def test_paths_that_are_no_array_of_paths(make, given, tmp_path):
+    X = make(_image_files(tmp_path, 3))
+    y = [0] if isinstance(X, str) else [0, 1, 0]
+    assert_fit_raises(DEEP, (X, y), given, "1-D array or list of nothing but str")
+
+
 def test_unreadable_paths(tmp_path):
     paths = _image_files(tmp_path, 3)
     missing, folder, empty = tmp_path / "missing.png", tmp_path / "folder", tmp_path / "empty.png"
@@ -318,6 +338,9 @@ def test_unreadable_paths(tmp_path):
         bad = [*paths[:2], path]
         assert_fit_raises(DEEP, (bad, paths, ([0, 1, 0], [0, 1, 0])), str(path), text)
         assert_fit_raises(DEEP, (paths, bad, ([0, 1, 0], [0, 1, 0])), str(path), text)
+    with pytest.raises(ValueError, match=r"file 'missing\.png' cannot be read") as caught:
+        clone(DEEP).fit(["missing.png"], [0])
+    assert "str_" not in str(caught.value)
 
 
 @every_hasher

@@ -129,14 +129,14 @@ def test_another_width_is_refused():
 
 
 def test_unpacked_bits_warn():
-    bits = np.eye(16, dtype=np.uint8)
-    with pytest.warns(UserWarning, match=r"only 0 and 1 in 16 columns.*use pack_bits\(gallery\)"):
+    bits = np.eye(8, dtype=np.uint8)
+    with pytest.warns(UserWarning, match=r"only 0 and 1 in 8 columns.*use pack_bits\(gallery\)"):
         check_codes(bits, name="gallery")
 
 
 @pytest.mark.filterwarnings("error")
 def test_codes_that_could_be_real_do_not_warn():
-    check_codes(np.eye(15, dtype=np.uint8))
+    check_codes(np.eye(7, dtype=np.uint8))
     check_codes(np.zeros((3, 32), dtype=np.uint8))
     check_codes(2 * np.eye(32, dtype=np.uint8))
 

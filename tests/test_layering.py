@@ -14,14 +14,15 @@ PACKAGE = Path(sklearn_dsh.__file__).parent
 # Each unit (a module or a subpackage) and what it stands on; what those stand on is allowed too.
 STANDS_ON = {
     "_show_versions": [],
+    "_labels": [],
     "codes": [],
-    "views": [],
+    "views": ["_labels"],
     "preprocessing": [],
     "_pairs": [],
     "_validation": ["codes", "views"],
     "retrieval": ["codes"],
     "distributed": ["retrieval"],
-    "metrics": ["retrieval"],
+    "metrics": ["_labels", "retrieval"],
     "base": ["metrics", "_validation"],
     "baselines": ["_pairs", "base"],
     "deep": ["_pairs", "base", "preprocessing"],

@@ -91,6 +91,19 @@ def test_without_ties_it_is_the_usual_average_precision():
     assert mean_average_precision(query, gallery, [1], labels) == pytest.approx(expected)
 
 
+@settings(deadline=None)
+@given(n=st.integers(1, 300), n_bytes=st.integers(1, 8), seed=st.integers(0, 2**32 - 1))
+def test_a_perfect_ranking_scores_one(n, n_bytes, seed):
+    """Exactly: all of one label, whatever ties there are, and with others behind."""
+    rng = np.random.default_rng(seed)
+    gallery = rng.integers(0, 256, (n, n_bytes), dtype=np.uint8)
+    queries = rng.integers(0, 256, (5, n_bytes), dtype=np.uint8)
+    assert mean_average_precision(queries, gallery, np.ones(5), np.ones(n)) == 1.0
+    near, far = gallery[:1], 255 - gallery[:1]
+    gallery, labels = np.concatenate([near, far, far]), [1, 2, 3]
+    assert mean_average_precision(near, gallery, [1], labels) == 1.0
+
+
 def test_one_code_for_all_scores_as_chance():
     """With everything tied, precision at every rank is near the share of relevant items."""
     labels = np.arange(100_000) % 10
@@ -255,6 +268,10 @@ VALID = {
         ({"query_labels": None}, "query_labels is None: retrieval metrics need one label"),
         ({"query_labels": [["a", "b"]]}, "y should be a 1d array"),
         ({"query_labels": [1]}, "must be of one kind, got int64 and <U1"),
+        ({"query_labels": [np.nan], "gallery_labels": [1, 2]}, "Input query_labels contains NaN"),
+        ({"gallery_labels": [0.5, 1], "query_labels": [1]}, "continuous. gallery_labels must hold"),
+        ({"gallery_labels": ["a", None]}, "none missing, got NoneType and str"),
+        ({"query_labels": [b"a"]}, "query_labels must hold categories as text or whole numbers"),
     ],
 )
 @pytest.mark.parametrize(

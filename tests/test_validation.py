@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sklearn_dsh import SketchImageArray, stack_views
+from sklearn_dsh import SketchImageArray, StratifiedViewKFold, stack_views
 from sklearn_dsh._validation import (
     check_columns,
     check_view,
@@ -135,6 +135,24 @@ def test_encode_labels_of_one_view_and_of_none():
 
 def test_integral_floats_are_categories():
     np.testing.assert_array_equal(encode_labels(np.array([1.0, 2.0, 1.0]), None)[1], [0, 1, 0])
+
+
+@pytest.mark.parametrize("kind", [int, float, bool])
+def test_numbers_kept_as_objects_are_categories(kind):
+    labels = np.array([kind(1), kind(0), kind(1)], dtype=object)
+    classes, codes, _ = encode_labels(labels, None)
+    assert classes.dtype == kind
+    np.testing.assert_array_equal(codes, [1, 0, 1])
+
+
+@pytest.mark.parametrize("y", [["a", None, "b"], [1, None, 2], [1, "a", 2], [0.5, 1.5, 1]])
+def test_labels_that_are_no_categories_are_named_before_fit(y):
+    X = np.zeros((3, 4))
+    with pytest.raises(ValueError, match="y_img must hold categories"):
+        stack_views(X, X, ([1, 2, 1], np.array(y, dtype=object)))
+    container, _ = stack_views(X, X)
+    with pytest.raises(ValueError, match="y must hold categories"):
+        next(StratifiedViewKFold(2).split(container, np.array([*y, *y], dtype=object)))
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,8 @@ class CMSSHHasher(LinearHasher):
     loss_curve_ : list of float
         Mean over the pairs of exp(-s_k sum of the steps times products of signs), what boosting
         lowers, after each bit.
+    n_iter_ : int
+        Number of rounds of boosting, one a bit.
     views_, view_shapes_, classes_, n_features_in_, feature_names_in_
         See `BaseCrossModalHasher`.
 
@@ -130,6 +132,7 @@ class CMSSHHasher(LinearHasher):
             bits.append((p, q, a, b, edge))
             self.loss_curve_.append(float(total * (self.loss_curve_ or [1.0])[-1]))
 
+        self.n_iter_ = len(bits)
         *directions, a, b, self.edges_ = map(np.array, zip(*bits, strict=True))
         # Of a view that was paired with itself the first side is kept.
         self.means_ = dict(zip(self.views_, means, strict=True))

@@ -62,7 +62,7 @@ class SDHHasher(AnchorHasher):
         p of each fitted view.
     class_weights_ : ndarray of shape (n_bits, n_classes)
         W.
-    objective_curve_ : list of float
+    loss_curve_ : list of float
         The objective at the start and after each round.
     n_iter_ : int
         Number of rounds made.
@@ -133,7 +133,7 @@ class SDHHasher(AnchorHasher):
             functions[view] = CodeRegression(anchor_features(X, self.anchors_[view]))
         labels = np.concatenate([getattr(data, f"y_{view}") for view in self.views_])
         codes = random_state.choice([-1.0, 1.0], size=(len(labels), self.n_bits))
-        self.class_weights_, self.objective_curve_ = learn_codes(
+        self.class_weights_, self.loss_curve_ = learn_codes(
             codes,
             labels,
             len(self.classes_),
@@ -142,7 +142,7 @@ class SDHHasher(AnchorHasher):
             nu=self.nu,
             max_iter=self.max_iter,
         )
-        self.n_iter_ = len(self.objective_curve_) - 1
+        self.n_iter_ = len(self.loss_curve_) - 1
         self.weights_ = {view: function.weights for view, function in functions.items()}
         self.intercepts_ = {view: function.intercept for view, function in functions.items()}
 

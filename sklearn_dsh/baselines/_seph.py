@@ -67,7 +67,7 @@ class SePHHasher(AnchorHasher):
         Weights of the kernel features of each fitted view.
     intercepts_ : dict of str to ndarray of shape (n_bits,)
         Intercepts of each fitted view.
-    objective_curve_ : list of float
+    loss_curve_ : list of float
         The objective at the start and after each iteration.
     n_iter_ : int
         Number of iterations made.
@@ -134,10 +134,10 @@ class SePHHasher(AnchorHasher):
         random_state = check_random_state(self.random_state)
         rows, labels = pair_rows(data, self.n_pairs, random_state)
         affinities = label_affinities(labels)
-        relaxed, self.objective_curve_ = learn_codes(
+        relaxed, self.loss_curve_ = learn_codes(
             affinities, self.n_bits, self.alpha, self.max_iter, random_state
         )
-        self.n_iter_ = len(self.objective_curve_) - 1
+        self.n_iter_ = len(self.loss_curve_) - 1
         bits = relaxed >= 0
         self.anchors_, self.weights_, self.intercepts_ = {}, {}, {}
         for view, of_view in zip(self.views_, rows, strict=False):  # of one view, the first rows

@@ -105,8 +105,12 @@ class BaseDeepHasher(BaseCrossModalHasher):
         network : torch.nn.Module
             With ``sketch(x)`` for x of shape (n, 1, size, size) in [0, 1], strokes 1, and
             ``image(photos, tokens)`` for photos (n, 3, size, size) in [-1, 1] and tokens like
-            sketches; both return (n, n_bits), the values before the sign. Feature vectors are
-            read as they are. The module is a copy: changing it does not change the hasher.
+            sketches; both return (n, n_bits), the values before the sign. The paper's networks
+            (``architecture="paper"``, `from_caffemodel`) read sketches and tokens of shape
+            (n, 3, 200, 200) and photos of shape (n, 3, 227, 227), with the pixels of the authors'
+            files: channels in the order blue, green, red unless said otherwise, 0 to 255 less
+            their mean, strokes dark. Feature vectors are read as they are. The module is a copy:
+            changing it does not change the hasher.
         """
         check_is_fitted(self)
         return self._rebuild_network().to(resolve_encoding_device(self.device))

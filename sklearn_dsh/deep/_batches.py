@@ -142,6 +142,7 @@ def as_tensor(batch, device):
     Sketches and tokens become (n, 1, H, W) in [0, 1] with strokes 1, photos (n, 3, H, W) in
     [-1, 1], features stay (n, d).
     """
+    batch = np.ascontiguousarray(batch)  # torch refuses negative strides: reversed rows, BGR
     if batch.ndim == 2:
         return torch.tensor(batch, device=device)
     tensor = torch.tensor(batch, device=device).float()  # copies: a memmap is read-only

@@ -70,6 +70,7 @@ def test_bits_are_boosted(paired):
         np.testing.assert_allclose(np.exp(exponents).mean(), hasher.loss_curve_[t])
         weights = np.exp(exponents) / np.exp(exponents).sum()
     assert (np.diff(hasher.loss_curve_) < 0).all()
+    assert hasher.n_iter_ == len(hasher.loss_curve_) == hasher.n_bits
 
 
 @pytest.mark.parametrize("rounding", [5, 0])  # without and with equal values

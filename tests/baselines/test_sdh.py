@@ -118,8 +118,8 @@ def test_planted_categories_are_found_across_views(n_bits, score):
     assert hasher.project(test[1], view="image").shape == (90, n_bits)
     assert hasher.weights_["sketch"].shape == (60, n_bits)
     assert hasher.class_weights_.shape == (n_bits, 5)
-    assert (np.diff(hasher.objective_curve_) <= 1e-9).all()
-    assert len(hasher.objective_curve_) == hasher.n_iter_ + 1 <= 6
+    assert (np.diff(hasher.loss_curve_) <= 1e-9).all()
+    assert len(hasher.loss_curve_) == hasher.n_iter_ + 1 <= 6
 
 
 def test_classifier_knows_the_categories_from_the_codes_of_either_view():

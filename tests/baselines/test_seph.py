@@ -114,8 +114,8 @@ def test_planted_categories_are_found_across_views(n_bits, score):
     assert hasher.score(*test) > score
     assert hasher.weights_["image"].shape == (90, n_bits)
     assert hasher.intercepts_["image"].shape == (n_bits,)
-    assert (np.diff(hasher.objective_curve_) <= 1e-12).all()
-    assert len(hasher.objective_curve_) == hasher.n_iter_ + 1 <= 101
+    assert (np.diff(hasher.loss_curve_) <= 1e-12).all()
+    assert len(hasher.loss_curve_) == hasher.n_iter_ + 1 <= 101
     features = anchor_features(test[1], hasher.anchors_["image"])
     np.testing.assert_allclose(
         hasher.project(test[1], view="image"),
