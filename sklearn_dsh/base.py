@@ -1,5 +1,6 @@
 """The base class of all hashers: the call forms, the checks and everything around the learning."""
 
+from copy import copy
 from numbers import Integral
 from typing import Literal, Self
 
@@ -145,19 +146,16 @@ class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
             )
         classes, data.y_sketch, data.y_image = encode_labels(data.y_sketch, data.y_image)
 
-        # A second fit leaves nothing of the first behind; one that fails changes nothing.
-        before = dict(vars(self))
-        data.held, data.more = before, more
-        for name in [name for name in before if name.endswith("_") and name[0] != "_"]:
-            delattr(self, name)
         if goes_on:  # rows may come as files or without names this time
-            shapes, columns = before["view_shapes_"], before["_columns"]
-        try:
-            self._fit_checked(data, classes, shapes, columns)
-        except BaseException:
-            vars(self).clear()
-            vars(self).update(before)
-            raise
+            shapes, columns = self.view_shapes_, self._columns
+        data.held, data.more = dict(vars(self)), more
+        # A second fit leaves nothing of the first behind; one that fails, or is not done yet,
+        # changes nothing.
+        learner = copy(self)
+        for name in [name for name in vars(learner) if name.endswith("_") and name[0] != "_"]:
+            delattr(learner, name)
+        learner._fit_checked(data, classes, shapes, columns)
+        self.__dict__ = vars(learner)
         return self
 
     def _fit_checked(self, data, classes, shapes, columns):

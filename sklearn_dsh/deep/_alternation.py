@@ -85,7 +85,7 @@ class Alternation:
             similarity_coefficients(similarity, n_categories),
             lambda_=semantic_weight,
             gamma=quantization_weight,
-            min_distance=min_distance or 0,
+            min_distance=int(min_distance or 0),
         )
         self.codes = {view: np.ascontiguousarray(start[view][:, y]) for view, y in labels.items()}
         self.majority = {view: codes.copy() for view, codes in start.items()}

@@ -77,7 +77,7 @@ class Checkpoint:
         ----------
         state : dict of tensors, numbers, strings and lists and dicts of these
         rows : dict of dict of int array, or None
-            The rows that are trained on and held out.
+            The rows that are trained on and, with validation, held out.
         """
         state = state | {"rows": None if rows is None else to_tensors(rows)}
         with open(self._part, "wb") as file:

@@ -11,7 +11,8 @@ def match_class_vectors(class_vectors, classes):
     Parameters
     ----------
     class_vectors : None, mapping of label -> vector (d,), or array (n_classes, d)
-        None stands for one-hot vectors. An array has the order of ``classes``.
+        None stands for one-hot vectors. An array has the order of ``classes``, and so has a
+        DataFrame whose index is only numbered; another DataFrame is matched by its index.
     classes : array (n_classes,)
 
     Returns
@@ -25,6 +26,9 @@ def match_class_vectors(class_vectors, classes):
     """
     if class_vectors is None:
         return np.eye(len(classes))
+    index = getattr(class_vectors, "index", None) if hasattr(class_vectors, "iloc") else None
+    if index is not None and not np.array_equal(index, np.arange(len(index))):  # a table by label
+        class_vectors = dict(zip(index, class_vectors.to_numpy(), strict=True))
     if isinstance(class_vectors, Mapping):
         missing = [str(c) for c in classes if c not in class_vectors]
         if missing:

@@ -11,8 +11,6 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from torch.nn import functional
 
 from .._pairs import draw_pairs
-from .._validation import ViewData
-from ..views import RowSubset
 from ._base import LOSS_CONSTRAINTS, BaseDeepHasher
 from ._fit import fit_networks
 from ._rounds import LossOnly
@@ -161,23 +159,20 @@ class DCMHHasher(BaseDeepHasher):
         self.random_state = random_state
 
     def _fit_views(self, data):
-        pairs = data if data.paired else _draw_pairs(data, self.n_pairs, self.random_state)
-
         def make_likelihood(labels, random_state):
             return PairLikelihood(labels, self.n_bits, self.gamma, self.eta, random_state)
 
-        fitted, _ = fit_networks(self, pairs, make_likelihood)
+        def choose_pairs():
+            """Rows of both views, so that row i of each is of one category."""
+            random_state = check_random_state(self.random_state)
+            rows = draw_pairs(data.y_sketch, data.y_image, self.n_pairs, random_state)
+            return dict(zip(data.views, rows, strict=True))
+
+        are_drawn = len(data.views) == 2 and not data.paired
+        fitted, _ = fit_networks(
+            self, data, make_likelihood, choose_rows=choose_pairs if are_drawn else None
+        )
         self._keep(fitted)
-
-
-def _draw_pairs(data, n_pairs, random_state):
-    """Rows of both views, or of the only one, so that row i of each is of one category."""
-    if len(data.views) == 1:
-        return data
-    rows = draw_pairs(data.y_sketch, data.y_image, n_pairs, check_random_state(random_state))
-    parts = [RowSubset(X, at) for X, at in zip((data.sketch, data.image), rows, strict=True)]
-    labels = [y[at] for y, at in zip((data.y_sketch, data.y_image), rows, strict=True)]
-    return ViewData(*parts, *labels, paired=True)
 
 
 class PairLikelihood(LossOnly):

@@ -41,7 +41,7 @@ def resolve_tokens(hasher, network_settings):
     return EdgeTokens() if isinstance(hasher.sketch_tokens, str) else hasher.sketch_tokens
 
 
-def fit_networks(hasher, data, make_method, *, start=None, one_round=False):
+def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choose_rows=None):
     """Learn codes and networks.
 
     Parameters
@@ -57,6 +57,9 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False):
         Fitted attributes of an earlier fit to go on from.
     one_round : bool
         Not ``max_iter`` rounds, and without a checkpoint.
+    choose_rows : callable or None
+        ``choose_rows()`` gives the rows of each view to train on; None takes all, or those that
+        are not held out for validation.
 
     Returns
     -------
@@ -80,7 +83,8 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False):
     processes.share(hasher.batch_size)  # refused before any work if it cannot be shared
     seed = int(check_random_state(hasher.random_state).randint(2**31 - 1))
     split_seed = seed = processes.broadcast(seed)
-    if start is not None:  # further rounds see other batches
+    if start is not None:  # further rounds see other batches, and hold out the same rows
+        split_seed = start.get("_split_seed", split_seed)
         seed = int(np.random.SeedSequence([seed, start["n_iter_"]]).generate_state(1)[0] >> 1)
     random_state = np.random.RandomState(seed)
     views = {view: getattr(data, view) for view in data.views}
@@ -96,14 +100,29 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False):
         checkpoint = Checkpoint(hasher.checkpoint_dir, fingerprint(hasher, views, labels, start))
         resumed = processes.first(checkpoint.load)
 
-    n_bytes = bytes_to_store(views, network_settings, tokens)
+    rows = {"train": None}
+    if choose_rows is not None or hasher.validation_fraction is not None:
+        # Without a seed, or with a splitter that has none, only the first try knows the rows.
+        rows = processes.first(
+            lambda: (
+                resumed["rows"]
+                if resumed is not None
+                else {"train": choose_rows()}
+                if choose_rows is not None
+                else split_rows(data, hasher.validation_fraction, split_seed)
+            )
+        )
+    parts = {
+        name: (views, labels) if of_part is None else take_rows(views, labels, of_part)
+        for name, of_part in rows.items()
+    }
+    n_bytes = sum(bytes_to_store(part, network_settings, tokens) for part, _ in parts.values())
     in_memory = n_bytes <= hasher.cache_size * MEGABYTE
     if hasher.cache_dir is not None and not in_memory:
         os.makedirs(hasher.cache_dir, exist_ok=True)
 
-    def training_set(rows=None):
-        part = (views, labels) if rows is None else take_rows(views, labels, rows)
-        return make_training_set(
+    sets = {
+        name: make_training_set(
             *part,
             network_settings,
             tokens,
@@ -111,20 +130,9 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False):
             keeps_images=in_memory or hasher.cache_dir is not None,
             n_jobs=hasher.n_jobs,
         )
-
-    rows = held_out = None
-    if hasher.validation_fraction is None:
-        training = training_set()
-    else:
-        # Without a seed, or with a splitter that has none, only the first try knows the rows.
-        rows = processes.first(
-            lambda: (
-                split_rows(data, hasher.validation_fraction, split_seed)
-                if resumed is None
-                else resumed["rows"]
-            )
-        )
-        training, held_out = training_set(rows["train"]), training_set(rows["held_out"])
+        for name, part in parts.items()
+    }
+    training, held_out = sets["train"], sets.get("held_out")
 
     method = make_method(training.labels, random_state)
     steps = _steps_per_round(hasher, kinds, training.labels)
@@ -164,7 +172,9 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False):
             trained=start is not None,
             held_out=held_out,
             resumed=resumed,
-            save=None if checkpoint is None else lambda state: checkpoint.save(state, rows),
+            save=None
+            if checkpoint is None
+            else lambda state: checkpoint.save(state, None if rows["train"] is None else rows),
             progress=progress,
         )
     if checkpoint is not None:
@@ -178,6 +188,7 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False):
         "validation_scores_": before.get("validation_scores_", []) + history.validation_scores,
         "n_iter_": before.get("n_iter_", 0) + history.n_rounds,
         "weights_": found.weights,
+        "_split_seed": split_seed,
     }
     return fitted, found.learned
 

@@ -59,7 +59,8 @@ class DeepSketchHasher(BaseDeepHasher):
         ``code_updates="fixed"``.
     min_code_distance : int, "auto" or None, default="auto"
         Updates never bring the codes of two categories closer than this many bits. "auto": nine
-        tenths of the smallest distance at the start. None: no bound, as in the paper.
+        tenths of the smallest distance at the start of the first fit. None: no bound, as in the
+        paper.
     similarity : {"centred", "signed", "binary"}, default="centred"
         W for two items of one category / of two: 1 / -1/(c-1), +1 / -1 (the paper), or 1 / 0.
     semantic_weight : float, default=0.01
@@ -69,12 +70,14 @@ class DeepSketchHasher(BaseDeepHasher):
         grows with the number of items, so that the paper's 1e-5 leaves the networks no say;
         "balanced" is the number of items of the smaller view.
     class_vectors : None, dict label -> vector, or array (n_classes, d), default=None
-        Semantic vectors of the categories (phi); an array in the order of ``classes_``. None
-        stands for one-hot vectors.
+        Semantic vectors of the categories (phi); an array in the order of ``classes_``. A
+        DataFrame is matched by the labels in its index. None stands for one-hot vectors.
     sketch_tokens : "auto", None, callable or transformer, default="auto"
         What turns uint8 photos (n, H, W, 3) into uint8 token maps (n, H, W), dark on white.
         "auto" is :class:`~sklearn_dsh.EdgeTokens`; None trains without tokens. A transformer
-        must be stateless or fitted: it is used as it is, only its ``transform`` is called.
+        must be stateless or fitted: it is used as it is, only its ``transform`` is called. Where
+        the hasher is cloned, as in a GridSearchCV, put a fitted one into scikit-learn's
+        ``FrozenEstimator``.
     weight_sharing : {"auto", "all", "convolutions", "none"}, default="auto"
         Which layers of C2 sketches and tokens share; "convolutions" leaves each its batch norm.
         "auto": "all" for the compact networks, "convolutions" for the paper's, as released.
@@ -133,7 +136,8 @@ class DeepSketchHasher(BaseDeepHasher):
         A further ``fit`` goes on from the networks and category codes of the last one.
     checkpoint_dir : str or path-like, default=None
         Where the state of the training is written after every round. The same call goes on from
-        it after an interruption, and removes it when the fit is done.
+        it after an interruption, and removes it when the fit is done. One folder a fit: not for a
+        search whose fits run side by side.
     cache_size : float, default=1024
         Megabytes that decoded files, resized images and tokens may take in memory. Beyond that,
         files are decoded anew for every batch, and tokens are kept in a temporary file.
@@ -310,15 +314,21 @@ class DeepSketchHasher(BaseDeepHasher):
         phi = match_class_vectors(self.class_vectors, self.classes_)
         start = data.held if "weights_" in data.held and (data.more or self.warm_start) else None
 
+        min_distance = self.min_code_distance
+        if start is not None and min_distance == "auto":  # or every call would lower it
+            min_distance = start.get("_min_code_distance", "auto")
+        alternation = None
+
         def make_alternation(labels, random_state):
-            return Alternation(
+            nonlocal alternation
+            alternation = Alternation(
                 labels,
                 len(self.classes_),
-                self.n_bits,
+                int(self.n_bits),
                 phi,
                 random_state,
                 init_codes=self.init_codes,
-                min_distance=self.min_code_distance,
+                min_distance=min_distance,
                 similarity=self.similarity,
                 semantic_weight=self.semantic_weight,
                 quantization_weight=self.quantization_weight,
@@ -327,10 +337,12 @@ class DeepSketchHasher(BaseDeepHasher):
                 auxiliary_weight=self.auxiliary_weight,
                 category_codes=None if start is None else _signs(start["category_codes_"]),
             )
+            return alternation
 
         fitted, learned = fit_networks(
             self, data, make_alternation, start=start, one_round=data.more
         )
+        fitted["_min_code_distance"] = alternation.problem.min_distance
         fitted["basis_"] = learned["basis"]
         fitted["category_codes_"] = {
             view: (codes.T > 0).astype(np.uint8) for view, codes in learned["majority"].items()

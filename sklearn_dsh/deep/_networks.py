@@ -232,6 +232,8 @@ def describe_network(hasher, views, kinds):
         )
     if not is_paper and (hasher.pixels != "auto" or hasher.c1_weights is not None):
         raise ValueError("pixels= and c1_weights= are for architecture='paper' alone.")
+    if hasher.c1_weights is not None and "image" not in kinds:
+        raise ValueError("c1_weights= starts C1, which reads photos, and only sketches were given.")
     uses_tokens = kinds.get("image") == "images" and hasher.sketch_tokens is not None
     trunks = {
         view: ("features", int(views[view].shape[1]))

@@ -46,15 +46,16 @@ class Optimizer:
         self.max_grad_norm = settings.max_grad_norm
         self.dtype = resolve_precision(settings.precision, device)
         self._shape = SCHEDULES[settings.schedule]
+        # float(): a checkpoint holds no numpy scalars.
         groups = [
             {
                 "params": [p for p in parameters if p.ndim > 1],
-                "weight_decay": settings.weight_decay,
+                "weight_decay": float(settings.weight_decay),
             },
             # Biases and batch norm are not decayed.
             {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
         ]
-        self.adamw = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
+        self.adamw = torch.optim.AdamW(groups, lr=float(settings.learning_rate), fused=True)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.adamw, self._rate)
         # float16 would round small gradients to zero.
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype == torch.float16)

@@ -29,7 +29,7 @@ def standardise(network, sources):
         if isinstance(trunk, FeatureTrunk) and view in sources:
             rows = sources[view][:]
             mean, scale = rows.mean(axis=0, dtype=np.float64), rows.std(axis=0, dtype=np.float64)
-            scale[scale == 0] = 1.0
+            scale[scale <= 1e-13 * np.abs(mean)] = 1.0  # constant but for rounding
             for buffer, value in ((trunk.mean, mean), (trunk.scale, scale)):
                 buffer.copy_(torch.from_numpy(value))
 

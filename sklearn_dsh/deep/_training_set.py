@@ -8,7 +8,7 @@ from sklearn.model_selection import train_test_split
 
 from ..codes import pack_bits
 from ..views import RowSubset, SketchImageArray
-from ._batches import all_tokens, make_source, read_blocks
+from ._batches import all_tokens, make_source, make_tokens, read_blocks
 
 MEGABYTE = 1 << 20
 
@@ -68,6 +68,8 @@ def make_training_set(
     sizes = network_settings["sizes"]
     sources = _make_sources(views, network_settings)
     has_tokens = sketch_tokens is not None
+    if has_tokens:  # what gives no tokens is found before all files are decoded
+        make_tokens(sketch_tokens, sources["image"][:1], sizes["sketch"])
     if keeps_images:
         sources = {view: source.at_size(store, n_jobs) for view, source in sources.items()}
     tokens = None
@@ -111,10 +113,12 @@ def split_rows(data, validation, seed):
                     f"validation_fraction={validation} cannot be held out of the {len(y)} items of "
                     f"the {view} view: {error}"
                 ) from error
-        return {
+        parts = {
             part: {view: np.sort(pair[i]) for view, pair in pairs.items()}
             for i, part in enumerate(("train", "held_out"))
         }
+        _check_can_be_scored(labels, parts["held_out"])
+        return parts
     container = data.container
     if container is None:
         container = SketchImageArray(data.sketch, data.image)
@@ -135,7 +139,20 @@ def split_rows(data, validation, seed):
                 "StratifiedViewKFold or SketchKFold."
             )
         parts[name] = part
+    _check_can_be_scored(labels, parts["held_out"])
     return parts
+
+
+def _check_can_be_scored(labels, rows):
+    """A score of nan would keep the first round, whatever it was."""
+    held = [labels[view][at] for view, at in rows.items()]
+    alone = len(held) == 1 and np.bincount(held[0]).max() < 2  # one view queries itself
+    if alone or (len(held) == 2 and not np.isin(*held).any()):
+        raise ValueError(
+            f"None of the {len(held[0])} held-out queries has another held-out item of its "
+            "category to find: hold out more by validation_fraction, or by categories that both "
+            "parts have."
+        )
 
 
 def take_rows(views, labels, rows):

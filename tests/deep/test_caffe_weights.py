@@ -558,6 +558,10 @@ def test_torchvisions_alexnet_is_refused_by_name(tmp_path):
 
 
 def test_pixels_and_weights_are_for_the_paper_alone():
+    with pytest.raises(ValueError, match="starts C1, which reads photos, and only sketches"):
+        DeepSketchHasher(8, architecture="paper", c1_weights="c1.caffemodel").fit(
+            np.zeros((4, 32, 32), np.uint8), [0, 1, 0, 1]
+        )
     with pytest.raises(ValueError, match="pixels= and c1_weights= are for architecture='paper'"):
         DeepSketchHasher(pixels={"scale": 2}).fit(
             drawings(2, 40), drawings(2, 40, (3,)), np.arange(2)

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from sklearn_dsh.deep._class_vectors import match_class_vectors
@@ -22,6 +23,14 @@ def test_a_mapping_is_matched_by_label():
 def test_an_array_has_the_order_of_the_classes():
     array = np.arange(6.0).reshape(2, 3)
     np.testing.assert_array_equal(match_class_vectors(array, CLASSES), array.T)
+    np.testing.assert_array_equal(match_class_vectors(pd.DataFrame(array), CLASSES), array.T)
+
+
+def test_a_table_is_matched_by_its_index():
+    table = pd.DataFrame([[1, 2], [0, 0], [4, 5]], index=["dog", "bird", "cat"])
+    np.testing.assert_array_equal(match_class_vectors(table, CLASSES), [[4, 1], [5, 2]])
+    table = pd.DataFrame([[1, 2], [4, 5]], index=[1, 0])
+    np.testing.assert_array_equal(match_class_vectors(table, np.arange(2)), [[4, 1], [5, 2]])
 
 
 @pytest.mark.parametrize(

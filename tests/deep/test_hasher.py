@@ -7,7 +7,13 @@ import torch
 from PIL import Image
 from sklearn.exceptions import NotFittedError
 
-from sklearn_dsh import DeepSketchHasher, EdgeTokens, SketchImageArray, make_sketch_photo
+from sklearn_dsh import (
+    DeepSketchHasher,
+    EdgeTokens,
+    SketchImageArray,
+    SketchTokenizer,
+    make_sketch_photo,
+)
 from sklearn_dsh.codes import unpack_bits
 from sklearn_dsh.deep import _batches, _reading, _weights
 from sklearn_dsh.deep._fit import _steps_per_round
@@ -54,6 +60,23 @@ def test_learns_what_new_feature_rows_mean():
     hasher = DeepSketchHasher(16, random_state=0).fit(X_sk[:60], X_img[:90], (y[0][:60], y[1][:90]))
     assert hasher.score(X_sk[60:], X_img[90:], (y[0][60:], y[1][90:])) > 0.95
     assert np.mean(hasher.loss_curve_[-20:]) < 0.5 * np.mean(hasher.loss_curve_[:20])
+
+
+def test_n_bits_may_be_a_numpy_integer():
+    codes = [
+        DeepSketchHasher(n, **QUICK).fit(*IMAGES).transform(IMAGES[0]) for n in (12, np.int64(12))
+    ]
+    np.testing.assert_array_equal(*codes)
+
+
+def test_bad_tokens_are_found_before_all_files_are_decoded(tmp_path, monkeypatch):
+    sketches, photos, y = IMAGES
+    paths = [save_images(tmp_path, *view) for view in (("sketch", sketches), ("photo", photos))]
+    decoded, load = [], _batches.load_image
+    monkeypatch.setattr(_batches, "load_image", lambda *a: decoded.append(a[0]) or load(*a))
+    with pytest.raises(NotFittedError):
+        DeepSketchHasher(12, sketch_tokens=SketchTokenizer(), **QUICK).fit(*paths, y)
+    assert len(decoded) == 1
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "regression"])
@@ -255,7 +278,8 @@ def test_a_cache_folder_has_every_file_decoded_once(tmp_path, monkeypatch):
     monkeypatch.setattr(_batches, "load_image", lambda *a: decoded.append(a[0]) or load(*a))
     folder = tmp_path / "new" / "cache"
     hasher = DeepSketchHasher(12, cache_size=0, cache_dir=folder, **QUICK).fit(*paths, y)
-    assert sorted(decoded) == sorted(np.concatenate(paths))
+    first = paths[1][0]  # its tokens are tried before everything is decoded
+    assert sorted(decoded) == sorted([first, *np.concatenate(paths)])
     assert list(folder.iterdir()) == []
     assert hasher.loss_curve_ == DeepSketchHasher(12, **QUICK).fit(*IMAGES).loss_curve_
 

@@ -13,8 +13,9 @@ import pytest
 import torch
 from sklearn.model_selection import PredefinedSplit
 
-from sklearn_dsh import DeepSketchHasher, SketchKFold, StratifiedViewKFold, stack_views
-from sklearn_dsh.deep import _rounds
+from sklearn_dsh import DCMHHasher, DeepSketchHasher, SketchKFold, StratifiedViewKFold, stack_views
+from sklearn_dsh.codes import hamming_distances, pack_bits
+from sklearn_dsh.deep import _fit, _rounds
 from sklearn_dsh.deep._checkpoint import FILE_NAME
 from sklearn_dsh.deep._sampling import StepPlanner
 from sklearn_dsh.deep._training import NetworkTrainer
@@ -142,6 +143,15 @@ class TestValidation:
         with pytest.raises(ValueError, match=r"validation_fraction=0\.2 .* sketch view"):
             DeepSketchHasher(8, validation_fraction=0.2).fit(X_sk, X_img, (y_sk, y_img))
 
+    def test_held_out_queries_that_nothing_can_answer_are_refused(self):
+        X, y = DATA[0][:30], DATA[2][0][:30]
+        with pytest.raises(ValueError, match="None of the 3 held-out queries"):
+            DeepSketchHasher(8, validation_fraction=0.1, **QUICK).fit(X, y)
+        container, rows = stack_views(*DATA)
+        split = PredefinedSplit(np.where((rows == 0) == container.is_sketch, 0, -1))
+        with pytest.raises(ValueError, match="None of the 20 held-out queries"):
+            DeepSketchHasher(8, validation_fraction=split, **QUICK).fit(container, rows)
+
     def test_a_split_without_a_view(self):
         X, y = stack_views(*DATA)
         only_photos = PredefinedSplit(np.where(X.is_sketch, -1, 0))
@@ -196,6 +206,48 @@ class TestGoingOn:
                 hasher.partial_fit(*DATA)
         same(*hashers)
         assert len({rows.tobytes() for rows in drawn[:3]}) == 3
+
+    @pytest.mark.parametrize("random_state", [None, 0, np.random.RandomState(0)])
+    def test_going_on_holds_out_the_same_rows(self, monkeypatch, random_state):
+        held, original = [], _fit.split_rows
+
+        def split(*args):
+            rows = original(*args)
+            held.append(np.concatenate(list(rows["held_out"].values())).tolist())
+            return rows
+
+        monkeypatch.setattr(_fit, "split_rows", split)
+        changes = {"random_state": random_state, "validation_fraction": 0.3, "warm_start": True}
+        hasher = DeepSketchHasher(8, **QUICK | changes).fit(*DATA)
+        hasher.fit(*DATA).partial_fit(*DATA)
+        assert held[0] == held[1] == held[2]
+
+    def test_the_distance_of_the_codes_stays_what_it_was_at_the_start(self):
+        data = blobs(c=10, n_sk=100, n_img=100)
+        hasher = DeepSketchHasher(64, similarity="signed", **QUICK).fit(*data)
+        at_start = hasher._min_code_distance
+        for _ in range(4):
+            hasher.partial_fit(*data)
+        assert hasher._min_code_distance == at_start > 20
+        for codes in hasher.category_codes_.values():
+            distances = hamming_distances(pack_bits(codes), pack_bits(codes))
+            assert distances[~np.eye(10, dtype=bool)].min() >= at_start
+
+    def test_another_thread_finds_the_old_model_until_the_new_one_is_done(self, monkeypatch):
+        hasher = DeepSketchHasher(8, **QUICK).fit(*DATA)
+        before, seen, original = hasher.transform(DATA[0]), [], NetworkTrainer.run
+
+        def run(self, *args):
+            losses = original(self, *args)
+            seen.append(hasher.transform(DATA[0]))
+            return losses
+
+        monkeypatch.setattr(NetworkTrainer, "run", run)
+        hasher.fit(DATA[0][::-1], DATA[1], (DATA[2][0], DATA[2][1]))
+        assert len(seen) == 3
+        for codes in seen:
+            np.testing.assert_array_equal(codes, before)
+        assert (hasher.transform(DATA[0]) != before).any()
 
     def test_partial_fit_keeps_what_is_known_of_the_rows(self):
         X_sk, X_img, y = DATA
@@ -293,7 +345,7 @@ class TestCheckpoints:
         assert 0 < resumed["n_rounds"] < undisturbed["n_rounds"] == KILLED["max_iter"]
         assert list(folder.iterdir()) == []
 
-    def interrupted(self, folder, monkeypatch, data=DATA, **changes):
+    def interrupted(self, folder, monkeypatch, data=DATA, kind=DeepSketchHasher, **changes):
         """A fit that is stopped by an error in its second round."""
         original = NetworkTrainer.run
 
@@ -305,7 +357,7 @@ class TestCheckpoints:
         with monkeypatch.context() as patch:
             patch.setattr(NetworkTrainer, "run", run)
             with pytest.raises(InterruptedError):
-                DeepSketchHasher(8, checkpoint_dir=folder, **QUICK | changes).fit(*data)
+                kind(8, checkpoint_dir=folder, **QUICK | changes).fit(*data)
         assert (folder / FILE_NAME).exists()
 
     @pytest.mark.parametrize(
@@ -315,8 +367,9 @@ class TestCheckpoints:
             (DATA, {"class_balanced": False, "validation_fraction": 0.2}),
             (IMAGES, {"image_size": 32, "ema_decay": 0.9}),
             (IMAGES, {"image_size": 32, "precision": "bfloat16", "code_updates": "fixed"}),
+            (DATA, {"learning_rate": np.logspace(-4, -2, 3)[1], "min_code_distance": np.int64(1)}),
         ],
-        ids=["features", "validated", "images", "bfloat16"],
+        ids=["features", "validated", "images", "bfloat16", "numpy scalars"],
     )
     def test_goes_on_after_an_error(self, tmp_path, monkeypatch, data, changes):
         self.interrupted(tmp_path, monkeypatch, data, **changes)
@@ -325,6 +378,17 @@ class TestCheckpoints:
         assert rounds == [5, 10]
         same(resumed, DeepSketchHasher(8, **QUICK | changes).fit(*data))
         assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.parametrize("seed", [None, 0])
+    def test_drawn_pairs_are_kept(self, tmp_path, monkeypatch, seed):
+        self.interrupted(tmp_path, monkeypatch, kind=DCMHHasher, random_state=seed)
+        with counted_rounds() as rounds:
+            hasher = DCMHHasher(8, checkpoint_dir=tmp_path, **QUICK | {"random_state": seed})
+            hasher.fit(*DATA)
+        assert rounds == [5, 10]
+        if seed is not None:
+            whole = DCMHHasher(8, **QUICK).fit(*DATA)
+            np.testing.assert_array_equal(hasher.project(DATA[0]), whole.project(DATA[0]))
 
     def test_without_a_seed_the_same_rows_stay_held_out(self, tmp_path, monkeypatch):
         seen, original = [], _rounds.alternate
