@@ -100,7 +100,20 @@ class Gallery:
         self.paths = _texts(paths, "paths", len(self.codes))
         self.labels = None if labels is None else _texts(labels, "labels", len(self.codes))
         self.model_id = model_id
+        unused = (0xFF >> self.n_bits % 8) if self.n_bits % 8 else 0
+        # A memory map, as `load` gives it, is not read through.
+        if unused and not isinstance(self.codes, np.memmap) and (self.codes[:, -1] & unused).any():
+            raise ValueError(
+                f"The codes have bits beyond n_bits={self.n_bits}: give the n_bits of the hasher "
+                "that made them."
+            )
         self._retriever, self._lock = None, threading.Lock()
+
+    def __getstate__(self):
+        return vars(self) | {"_retriever": None, "_lock": None}
+
+    def __setstate__(self, state):
+        vars(self).update(state | {"_lock": threading.Lock()})
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -188,6 +201,16 @@ class Gallery:
             raise ValueError(f"mmap_mode={mmap_mode!r}: expected 'r' or None.")
         folder = Path(folder)
         header = read_header(folder)
+        while True:
+            try:
+                return cls._read(folder, header, mmap_mode)
+            except ValueError:  # perhaps it was replaced in between
+                before, header = header, read_header(folder)
+                if header == before:
+                    raise
+
+    @classmethod
+    def _read(cls, folder, header, mmap_mode):
         codes_file, items_file = folder / header["codes"], folder / header["items"]
         try:
             codes = np.load(codes_file, mmap_mode=mmap_mode, allow_pickle=False)
@@ -315,7 +338,7 @@ def read_header(folder):
 
 
 def check_replaceable(folder):
-    """Names of the files of the gallery in a folder (Path), none if it is empty or not there.
+    """Names of what a gallery left in a folder (Path), but for the header; none if it is not there.
 
     Raises
     ------
@@ -328,23 +351,27 @@ def check_replaceable(folder):
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{str(folder)!r} is a file: expected a folder to write the gallery to.")
     names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    ours = [
+        name
+        for name in names  # of this gallery, or left by a save that was killed
+        if any(pattern.fullmatch(name) for pattern in (_CODES_NAME, _ITEMS_NAME, _HEADER_PART))
+    ]
     if _HEADER in names:
-        header = read_header(folder)
-        return [header["codes"], header["items"]]
-    ours = (_CODES_NAME, _ITEMS_NAME, _HEADER_PART)  # of a first save that was killed
-    foreign = sorted(n for n in names if not any(pattern.fullmatch(n) for pattern in ours))
+        read_header(folder)
+        return ours
+    foreign = sorted(set(names) - set(ours))
     if foreign:
         raise ValueError(
             f"The folder {str(folder)!r} is no gallery and not empty (it holds {foreign[0]!r}): "
             "nothing was written. Give a new folder, or one that holds a gallery, to be replaced."
         )
-    return []
+    return ours
 
 
 def _damaged(path, reason):
     return ValueError(
-        f"{str(path)!r} is missing, cut off or damaged ({reason}): copy or encode the gallery "
-        "again."
+        f"{str(path)!r} is missing, cut off or damaged ({reason}): copy the gallery again, or "
+        "remove its folder and encode it again."
     )
 
 

@@ -1,7 +1,9 @@
 """The stored gallery: whole or not there, searched from its map, and nothing else taken for one."""
 
+import copy
 import json
 import os
+import pickle
 import subprocess
 import sys
 import textwrap
@@ -124,6 +126,10 @@ def test_many_threads_share_one_retriever(monkeypatch):
             "The codes have 2 bytes each, but n_bits=8 makes 1: give the n_bits of the hasher that "
             "made them.",
         ),
+        (
+            ([[255, 16], [255, 8]], 12, ["a", "b"]),
+            "The codes have bits beyond n_bits=12: give the n_bits of the hasher that made them.",
+        ),
         (([[1], [2]], 8, ["a"]), "There are 2 codes and 1 paths: expected one for each."),
         (([[1], [2]], 8, "ab"), "There are 2 codes and 1 paths: expected one for each."),
         (([[1]], 8, [3]), "paths holds 3: expected a str for each photo."),
@@ -151,6 +157,40 @@ def test_saving_replaces_and_leaves_nothing_behind(tmp_path):
     assert len(list(tmp_path.iterdir())) == 4  # three files of the gallery, and the user's
     assert (tmp_path / "README").read_text() == "mine"
     assert_same(opened, make_gallery(seed=0))  # what is mapped stays
+
+
+def test_what_a_killed_save_left_goes_with_the_next(tmp_path):
+    make_gallery().save(tmp_path)
+    for name in ("codes-00000000.npy", "items-00000000.json", "gallery-00000000.part"):
+        (tmp_path / name).touch()
+    make_gallery(seed=1).save(tmp_path)
+    assert len(list(tmp_path.iterdir())) == 3
+    assert_same(Gallery.load(tmp_path), make_gallery(seed=1))
+
+
+def test_a_gallery_that_is_replaced_while_it_is_opened(tmp_path, monkeypatch):
+    make_gallery(seed=0).save(tmp_path)
+    original = module.read_header
+
+    def read_header(folder):
+        monkeypatch.setattr(module, "read_header", original)
+        header = original(folder)
+        make_gallery(seed=1).save(tmp_path)  # by another process
+        return header
+
+    monkeypatch.setattr(module, "read_header", read_header)
+    assert_same(Gallery.load(tmp_path), make_gallery(seed=1))
+
+
+@pytest.mark.parametrize("searched", [False, True])
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda g: pickle.loads(pickle.dumps(g))])
+def test_galleries_are_copied_and_pickled(searched, again):
+    gallery = make_gallery()
+    if searched:
+        gallery.search(gallery.codes[:1])
+    other = again(gallery)
+    assert_same(other, gallery)
+    np.testing.assert_array_equal(other.search(gallery.codes)[1], gallery.search(gallery.codes)[1])
 
 
 def test_a_gallery_may_be_saved_over_itself(tmp_path):

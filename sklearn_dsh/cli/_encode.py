@@ -50,11 +50,12 @@ def encode(model, paths, output, view, labels, skip_bad, quiet):
     check_replaceable(Path(output))  # known before anything is encoded
     files = find_images(paths)
     hasher = load_model(model)
+    model_id = hash_file(model)  # now: another model may be written there while this one encodes
     codes, bad = encode_files(hasher, files, view, quiet=quiet, skip_bad=skip_bad)
     read = [path for path in files if path not in bad]
     categories = [Path(path).parent.name for path in read] if labels else None
     n_bits = last_step(hasher).n_bits
-    Gallery(codes, n_bits, read, categories, model_id=hash_file(model)).save(output)
+    Gallery(codes, n_bits, read, categories, model_id=model_id).save(output)
     if bad:  # told with --quiet, too: the gallery is not what was asked for
         note(f"Left out {count(len(bad), 'file')} that cannot be read:")
         for reason in bad.values():

@@ -45,13 +45,21 @@ def _images_at(path):
         return [path]
     if not os.path.isdir(path):
         raise ValueError(f"There is no file or folder {path!r}.")
-    found = []
-    for folder, folders, files in os.walk(path):
+    found, seen = [], set()
+    for folder, folders, files in os.walk(path, onerror=_fail, followlinks=True):
+        if os.path.realpath(folder) in seen:  # links may lead back
+            folders[:] = []
+            continue
+        seen.add(os.path.realpath(folder))
         folders[:] = sorted(name for name in folders if name[0] != ".")
         for name in sorted(files):
             if name[0] != "." and Path(name).suffix.lower() in IMAGE_SUFFIXES:
                 found.append(os.path.join(folder, name))
     return found
+
+
+def _fail(error):
+    raise error
 
 
 def encode_files(hasher, paths, view, *, quiet=False, skip_bad=False):

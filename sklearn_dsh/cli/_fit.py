@@ -89,25 +89,25 @@ def fit(data, model, bits, method, protocol, size, steps, seed, settings, quiet,
     shows_progress = "verbose" in hasher.get_params(deep=False)
     if shows_progress:
         hasher.set_params(verbose=0 if quiet else 1)
-    start = time.perf_counter()
-    estimator.fit(X, y)
-    seconds = time.perf_counter() - start
-    if shows_progress:
-        hasher.set_params(verbose=0)
     views = [X.take_view("sketch")[:], X.take_view("image")[:]]
-    estimator.fitted_on_ = {
+    fitted_on = {  # before it is trained: files may go while that takes hours
         "data": Path(data).absolute().name,
         "protocol": protocol,
         "method": method,
         "n_sketches": X.n_sketches,
         "n_photos": X.n_images,
-        "seconds": round(seconds, 1),
         "versions": _versions(),
         "item_ids": {
             view: item_ids(paths, data)
             for view, paths in zip(("sketch", "image"), views, strict=True)
         },
     }
+    start = time.perf_counter()
+    estimator.fit(X, y)
+    seconds = time.perf_counter() - start
+    if shows_progress:
+        hasher.set_params(verbose=0)
+    estimator.fitted_on_ = fitted_on | {"seconds": round(seconds, 1)}
     save_model(estimator, model)
     note(f"Wrote {model}: {bits} bits, trained for {seconds:.1f} s.", quiet=quiet)
 

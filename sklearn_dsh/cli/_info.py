@@ -30,7 +30,7 @@ def info(path, as_json):
         if isinstance(value, dict):
             value = ", ".join(f"{key} {item}" for key, item in value.items())
         elif isinstance(value, list):
-            value = ", ".join(map(str, value))
+            value = ", ".join(click.format_filename(str(item)) for item in value)
         if value is not None:
             click.echo(f"{name.replace('_', ' ')}: {value}")
 

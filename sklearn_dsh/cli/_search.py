@@ -70,7 +70,7 @@ def _print_as_json(path, results):
 def _print_as_text(path, results):
     click.echo(click.format_filename(path))
     for result in results:
-        label = "" if result["label"] is None else f"  {result['label']}"
+        label = "" if result["label"] is None else f"  {click.format_filename(result['label'])}"
         name = click.format_filename(result["path"])
         click.echo(f"{result['distance']:5d}  {name}{label}")
     if not results:

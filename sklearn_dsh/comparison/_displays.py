@@ -1,13 +1,15 @@
 """Pictures of retrieval: curves, and queries with the photos found for them."""
 
+import os
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from sklearn.metrics.pairwise import euclidean_distances
 
 from .._validation import resolve_call
+from ..codes import check_codes
 from ..metrics import precision_at_k_curve, precision_recall_curve
 from ..preprocessing import load_image
 from ..retrieval import HammingRetriever
@@ -202,12 +204,12 @@ class RetrievalCurveDisplay:
 
 
 def plot_retrieved(
-    sketches: NDArray[Any],
-    photos: NDArray[Any],
-    query_codes: NDArray[Any],
-    gallery_codes: NDArray[Any],
-    query_labels: np.ndarray,
-    gallery_labels: np.ndarray,
+    sketches: ArrayLike,
+    photos: ArrayLike,
+    query_codes: ArrayLike,
+    gallery_codes: ArrayLike,
+    query_labels: ArrayLike,
+    gallery_labels: ArrayLike,
     *,
     n_queries: int = 6,
     n_found: int = 10,
@@ -218,13 +220,13 @@ def plot_retrieved(
 
     Parameters
     ----------
-    sketches : array of shape (n_queries_in_all, height, width), dtype uint8
+    sketches : array-like of shape (n_queries_in_all, height, width), dtype uint8
         Or paths of image files, shape (n_queries_in_all,).
-    photos : array of shape (n_gallery, height, width, 3), dtype uint8
+    photos : array-like of shape (n_gallery, height, width, 3), dtype uint8
         Or paths of image files, shape (n_gallery,).
-    query_codes, gallery_codes : arrays of shape (n_rows, n_bytes), dtype uint8
+    query_codes, gallery_codes : array-likes of shape (n_rows, n_bytes), dtype uint8
         Their codes. Of floats, what is nearest by Euclidean distance.
-    query_labels, gallery_labels : arrays of shape (n_rows,)
+    query_labels, gallery_labels : array-likes of shape (n_rows,)
         Their categories.
     n_queries : int, default=6
         Queries to draw, randomly chosen, from different categories as far as there are.
@@ -238,6 +240,12 @@ def plot_retrieved(
     -------
     figure : matplotlib.figure.Figure
     """
+    sketches, photos = np.asarray(sketches), np.asarray(photos)
+    query_codes, gallery_codes = np.asarray(query_codes), np.asarray(gallery_codes)
+    query_labels, gallery_labels = np.asarray(query_labels), np.asarray(gallery_labels)
+    if "f" not in (query_codes.dtype.kind, gallery_codes.dtype.kind):
+        query_codes = check_codes(query_codes, name="query_codes")
+        gallery_codes = check_codes(gallery_codes, name="gallery_codes")
     queries = choose_queries(query_labels, n_queries, random_state)
     n_found = min(n_found, len(photos))
     distances, found = find_nearest(query_codes[queries], gallery_codes, n_found)
@@ -295,4 +303,4 @@ def draw_found(sketches, labels, photos, gallery_labels, found, distances, title
 
 def _pixels(image, mode):
     """An image, read if it is a path."""
-    return load_image(image, _SIDE, mode) if isinstance(image, str) else image
+    return load_image(image, _SIDE, mode) if isinstance(image, (str, os.PathLike)) else image

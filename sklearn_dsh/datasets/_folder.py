@@ -1,6 +1,7 @@
 """Sketches and photos in folders on disk."""
 
 import csv
+import io
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from sklearn.utils import Bunch
 from ._files import IMAGE_SUFFIXES, decode_images
 
 _COLUMNS = ("path", "view", "label", "split")
+_PARTS = ("train", "test")  # the names that protocols go by
 
 
 def load_sketch_photo_folder(
@@ -53,8 +55,8 @@ def load_sketch_photo_folder(
     Raises
     ------
     ValueError
-        If the folder or a view is missing or empty, split.csv is malformed, the part asked for does
-        not exist, or a file cannot be read (its path is named).
+        If the folder or a view is missing or empty, split.csv is malformed or lists a file twice,
+        the part asked for does not exist, or a file cannot be read (its path is named).
 
     See Also
     --------
@@ -127,7 +129,11 @@ def _found_items(root):
 
 
 def _listed_items(table):
-    with open(table, newline="", encoding="utf-8-sig") as file:
+    try:
+        text = table.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{str(table)!r} is no text in UTF-8: {error}.") from error
+    with io.StringIO(text, newline="") as file:
         reader = csv.DictReader(file)
         missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
         if missing:
@@ -135,14 +141,23 @@ def _listed_items(table):
                 f"{str(table)!r} has the columns {reader.fieldnames}: expected {list(_COLUMNS)}, "
                 f"missing {missing}."
             )
-        items = []
+        items, lines = [], {}
         for item in reader:
             where = f"{str(table)!r}, line {reader.line_num}"
+            for name in ("view", "label", "split"):
+                item[name] = (item[name] or "").strip()
             if not all(item[name] for name in _COLUMNS):
                 raise ValueError(f"{where}: an empty field, expected a value for {list(_COLUMNS)}.")
             if item["view"] not in ("sketch", "photo"):
                 raise ValueError(f"{where}: view {item['view']!r}, expected 'sketch' or 'photo'.")
             if not (table.parent / item["path"]).is_file():
                 raise ValueError(f"{where}: there is no file {item['path']!r}.")
+            if item["split"].lower() in _PARTS and item["split"] not in _PARTS:
+                raise ValueError(
+                    f"{where}: split {item['split']!r}, expected {item['split'].lower()!r}."
+                )
+            line = lines.setdefault(os.path.abspath(table.parent / item["path"]), reader.line_num)
+            if line != reader.line_num:
+                raise ValueError(f"{where}: {item['path']!r} is in line {line} already.")
             items.append(item)
     return items

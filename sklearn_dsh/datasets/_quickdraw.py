@@ -137,7 +137,7 @@ def _choose_files(root, categories):
     found = {}
     for suffix, prefix in _PREFIXES.items():
         found[suffix] = {}
-        for path in sorted(root.glob(f"*{suffix}")):
+        for path in sorted(root.glob(f"[!.]*{suffix}")):
             category = path.stem.removeprefix(prefix)
             if category in found[suffix]:
                 raise ValueError(f"Two files of one category: {found[suffix][category]}, {path}.")

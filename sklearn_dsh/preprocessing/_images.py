@@ -33,15 +33,15 @@ def check_images(X, *, accept_grey=True, accept_paths=True):
     Returns
     -------
     X : array-like
-        The same object, or an array made from a list.
+        The same object, or an array made from a list or a Series.
 
     Raises
     ------
     ValueError
         If X is something else or has no row.
     """
-    if not (hasattr(X, "shape") and hasattr(X, "dtype")):
-        X = np.asarray(X)
+    if hasattr(X, "iloc") or not (hasattr(X, "shape") and hasattr(X, "dtype")):
+        X = np.asarray(X)  # a Series would give rows by its labels
     ndim = len(X.shape)
     if ndim == 1 and accept_paths and X.dtype.kind in "OUT" and X.shape[0]:
         return X

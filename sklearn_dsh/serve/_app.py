@@ -108,9 +108,7 @@ def create_app(
         return JSONResponse(answer)
 
     async def photo(request):
-        index = request.path_params["index"]
-        if index >= len(gallery):
-            raise HTTPException(404, f"There is no photo {index}: the gallery has {len(gallery)}.")
+        index = _row(request, len(gallery), "photo")
         read = partial(thumbnail, str(gallery.paths[index]))
         try:
             content = await to_thread.run_sync(read, limiter=reading)
@@ -122,19 +120,16 @@ def create_app(
         return JSONResponse([f"/sample/{i}?v={version}" for i in range(len(sketches))])
 
     async def sample(request):
-        index = request.path_params["index"]
-        if index >= len(sketches):
-            raise HTTPException(404, f"There is no sample {index}: there are {len(sketches)}.")
-        return _picture(sketches[index], "image/png")
+        return _picture(sketches[_row(request, len(sketches), "sample")], "image/png")
 
     return Starlette(
         routes=[
             Route("/", page),
             Route("/health", health),
             Route("/search", find, methods=["POST"]),
-            Route("/photo/{index:int}", photo),
+            Route("/photo/{index}", photo),
             Route("/samples", list_samples),
-            Route("/sample/{index:int}", sample),
+            Route("/sample/{index}", sample),
             Mount("/static", StaticFiles(directory=_PAGE)),
         ],
         middleware=[
@@ -164,6 +159,14 @@ def _read_samples(samples):
             "of shape (n, height, width), or a list of image paths."
         )
     return list(samples)
+
+
+def _row(request, n, name):
+    """The row that an address names; HTTPException 404 if there is none."""
+    index = request.path_params["index"]
+    if not index.isdecimal() or len(index) > len(str(n)) or int(index) >= n:
+        raise HTTPException(404, f"There is no {name} {index[:20]}: there are {n}.")
+    return int(index)
 
 
 def _check_type(content_type):

@@ -11,6 +11,11 @@ from ._images import read_upload, to_sketch
 _SIDE_OF_FEATURES = 256  # what transformers that resize on their own are given
 
 
+def _sendable(label):
+    """A label without what UTF-8 cannot hold: folder names may be of another encoding."""
+    return str(label).encode("utf-8", "replace").decode()
+
+
 class DrawingSearch:
     """A fitted hasher and a gallery, behind one call that threads may share.
 
@@ -73,7 +78,7 @@ class DrawingSearch:
             {
                 "index": int(index),
                 "distance": int(distance),
-                "label": None if labels is None else labels[index],
+                "label": None if labels is None else _sendable(labels[index]),
             }
             for distance, index in zip(distances[0], indices[0], strict=True)
         ]

@@ -8,7 +8,7 @@ import joblib
 import numpy as np
 import pytest
 
-from sklearn_dsh.cli import _files
+from sklearn_dsh.cli import _encode, _files
 from sklearn_dsh.gallery import Gallery, hash_file
 from sklearn_dsh.retrieval import _choice
 from sklearn_dsh.views import SketchImageArray
@@ -64,6 +64,31 @@ def test_files_folders_and_a_list(shared, run, tmp_path, images_of, monkeypatch)
     assert Gallery.load("g").paths == [str(tmp_path / name) for name in names]
     assert "Wrote g: 5 photos, 20 bits each." in result.stderr
     assert result.stdout == ""
+
+
+def test_links_to_folders_are_followed(shared, run, tmp_path, images_of):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    category = next(path for path in (shared / "data/photo").iterdir() if path.is_dir())
+    (folder / "linked").symlink_to(category)
+    (folder / "back").symlink_to(folder)
+    run("encode", shared / "cca.joblib", folder, "-o", tmp_path / "g")
+    assert len(Gallery.load(tmp_path / "g")) == len(images_of(category))
+
+
+def test_the_gallery_notes_the_model_that_encoded_it(shared, run, tmp_path, monkeypatch):
+    model = tmp_path / "model.joblib"
+    shutil.copy(shared / "cca.joblib", model)
+    expected, encode_files = hash_file(model), _encode.encode_files
+
+    def encode(*args, **kwargs):
+        found = encode_files(*args, **kwargs)
+        model.write_bytes(b"another model, written while this one encoded")
+        return found
+
+    monkeypatch.setattr(_encode, "encode_files", encode)
+    run("encode", model, shared / "data/photo", "-o", tmp_path / "g")
+    assert Gallery.load(tmp_path / "g").model_id == expected
 
 
 def test_nothing_to_encode(shared, run, tmp_path):
@@ -130,6 +155,7 @@ def test_a_folder_that_is_no_gallery_is_known_first(run, shared, tmp_path):
 
 def make_piece(folder, n, seed, *, n_bytes=2, n_bits=16, labels=True, model_id=None):
     codes = np.random.default_rng(seed).integers(0, 256, (n, n_bytes), dtype=np.uint8)
+    codes[:, -1] &= 0xFE  # of 15 bits, too
     paths = [f"{seed}/{i}.jpg" for i in range(n)]
     gallery = Gallery(codes, n_bits, paths, ["c"] * n if labels else None, model_id=model_id)
     gallery.save(folder)

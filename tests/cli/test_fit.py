@@ -6,7 +6,12 @@ import joblib
 import numpy as np
 import pytest
 
-from sklearn_dsh import CCAHasher, HOGFeatures, load_sketch_photo_folder
+from sklearn_dsh import (
+    CCAHasher,
+    HOGFeatures,
+    load_sketch_photo_folder,
+    make_sketch_photo,
+)
 from sklearn_dsh.cli import _models
 from sklearn_dsh.cli._models import load_model, save_model
 from sklearn_dsh.comparison import make_problem
@@ -74,6 +79,22 @@ def test_quiet(shared, run, tmp_path):
     arguments = ["--method", "LSH", "--bits", 8, "--size", 32, "--quiet"]
     result = run("fit", shared / "data", tmp_path / "m.joblib", *arguments)
     assert result.output == ""
+
+
+def test_a_file_that_goes_while_it_is_trained_on_costs_no_model(
+    shared, run, tmp_path, write_folder, monkeypatch
+):
+    data = make_sketch_photo(n_categories=2, n_sketches=10, n_photos=10, size=32, random_state=0)
+    write_folder(tmp_path / "data", data)
+    fit = CCAHasher.fit
+
+    def fit_and_lose(self, *args, **kwargs):
+        next((tmp_path / "data").rglob("*.png")).unlink()
+        return fit(self, *args, **kwargs)
+
+    monkeypatch.setattr(CCAHasher, "fit", fit_and_lose)
+    run("fit", tmp_path / "data", tmp_path / "m.joblib", "--method", "CCA-ITQ", "--size", 32)
+    assert joblib.load(tmp_path / "m.joblib").fitted_on_["n_photos"] == 10
 
 
 def test_deep_sketch_hashing(shared, run, tmp_path):

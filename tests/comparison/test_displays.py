@@ -1,5 +1,6 @@
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 from PIL import Image
@@ -96,6 +97,20 @@ def test_pictures_read_files(tmp_path):
     far = np.linalg.norm(points[0] - points[1])
     titles = [ax.get_title() for ax in figure.axes]
     assert titles[:3] == ["sketch: a", "a (0.00)", f"b ({far:.2f})"]
+
+
+def test_pictures_of_lists_series_and_codes_of_any_integers(tmp_path):
+    paths = []
+    for i in range(3):
+        paths.append(tmp_path / f"{i}.png")
+        Image.fromarray(np.full((40, 40, 3), 80 * i, dtype=np.uint8)).save(paths[-1])
+    labels = pd.Series(["a", "b", "c"], index=[2, 0, 1])
+    query, gallery = [[128]], [[127], [0], [129]]  # 8, 1 and 1 bits away
+    figure = plot_retrieved(paths[:1], paths, query, gallery, ["a"], labels)
+    titles = [ax.get_title() for ax in figure.axes]
+    assert titles == ["sketch: a", "b (1)", "c (1)", "a (8)"]
+    levels = [ax.get_images()[0].get_array().max() for ax in figure.axes]
+    assert levels == [0, 80, 160, 0]
 
 
 def test_queries_are_drawn_from_different_categories():

@@ -28,6 +28,11 @@ def write_split(root, rows, columns=("path", "view", "label", "split")):
         writer.writerows(rows)
 
 
+def read_split(root):
+    with open(root / "split.csv", newline="") as file:
+        return list(csv.reader(file))[1:]
+
+
 @pytest.fixture
 def split_root(root):
     """The last of every folder is for testing; one sketch is not listed."""
@@ -129,11 +134,37 @@ def test_damaged_image_is_named(root, size):
         (("photo/cat/0.png", "image", "cat", "train"), "line 2: view 'image', expected 'sketch'"),
         (("photo/cat/0.png", "photo", "", "train"), "line 2: an empty field"),
         (("photo/cat/0.png", "photo", "cat"), "line 2: an empty field"),
+        (("photo/cat/0.png", "photo", " ", "train"), "line 2: an empty field"),
+        (("photo/cat/0.png", "photo", "cat", "Test"), "line 2: split 'Test', expected 'test'"),
     ],
 )
 def test_bad_rows_of_the_split(root, row, message):
     write_split(root, [row])
     with pytest.raises(ValueError, match=message):
+        load_sketch_photo_folder(root)
+
+
+def test_a_file_may_be_listed_once(split_root):
+    rows = read_split(split_root)
+    write_split(split_root, [*rows, ["photo/../photo/dog/0.png", "photo", "dog", "test"]])
+    with pytest.raises(ValueError, match=r"line 15: 'photo/../photo/dog/0\.png' is in line 2"):
+        load_sketch_photo_folder(split_root)
+
+
+def test_blanks_around_the_fields_of_the_split(split_root):
+    expected = load_sketch_photo_folder(split_root, size=32)
+    rows = read_split(split_root)
+    write_split(split_root, [[path, *(f" {field} " for field in more)] for path, *more in rows])
+    data = load_sketch_photo_folder(split_root, size=32)
+    for name in ("y_sketch", "y_image", "split_sketch", "split_image"):
+        np.testing.assert_array_equal(data[name], expected[name])
+
+
+def test_a_split_of_another_encoding_is_named(root):
+    (root / "split.csv").write_bytes(
+        "path,view,label,split\nphoto/a.png,photo,Gebäude,test\n".encode("latin-1")
+    )
+    with pytest.raises(ValueError, match=r"split\.csv' is no text in UTF-8"):
         load_sketch_photo_folder(root)
 
 

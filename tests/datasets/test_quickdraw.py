@@ -182,6 +182,12 @@ def test_names_as_browsers_save_them(tmp_path):
         load_quickdraw(tmp_path)
 
 
+def test_hidden_files_are_passed_over(drawn):
+    expected = load_quickdraw(drawn).target_names.tolist()
+    (drawn / "._cat.ndjson").write_bytes(b"\0\5\x16\7")
+    assert load_quickdraw(drawn).target_names.tolist() == expected
+
+
 def test_blank_lines_and_no_last_line_end(tmp_path):
     line = json.dumps({"recognized": True, "drawing": LINE})
     (tmp_path / "a.ndjson").write_text(f"\n{line}\r\n\n{line}")

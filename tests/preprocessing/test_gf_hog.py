@@ -1,6 +1,7 @@
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from joblib import parallel_config
 from PIL import Image
@@ -198,6 +199,8 @@ def test_paths(photos, fitted, tmp_path):
         paths.append(str(tmp_path / f"{i}.png"))
         Image.fromarray(photo).save(paths[-1])
     np.testing.assert_array_equal(fitted.transform(paths), fitted.transform(photos[:2]))
+    series = pd.Series(paths, index=[1, 0])  # rows go by position, not by these labels
+    np.testing.assert_array_equal(fitted.transform(series), fitted.transform(photos[:2]))
     (tmp_path / "empty.png").touch()
     with pytest.raises(ValueError, match=r"empty\.png.*the file is empty"):
         fitted.transform([str(tmp_path / "empty.png")])

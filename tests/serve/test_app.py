@@ -107,10 +107,17 @@ def test_gallery_without_labels_and_smaller_than_n_results(fitted_hasher, galler
 
 
 @pytest.mark.parametrize(
-    "address", ["/photo/40", "/photo/-1", "/photo/abc", "/photo/../conftest.py"]
+    "address",
+    ["/photo/40", "/photo/-1", "/photo/abc", "/photo/../conftest.py", f"/photo/{'9' * 5000}"],
 )
 def test_photos_only_by_index(address, client):
     assert_refused(client.get(address), 404, "")
+
+
+def test_labels_that_are_no_text_in_utf8(fitted_hasher, gallery, sketches):
+    app = create_app(fitted_hasher, Gallery(gallery.codes[:1], 32, ["a.png"], ["stra\udcdfe"]))
+    answer = search(TestClient(app, base_url="http://localhost"), to_bytes(sketches[0])).json()
+    assert [result["label"] for result in answer["results"]] == ["stra?e"]
 
 
 def test_photo_that_is_gone(fitted_hasher, gallery, tmp_path):
