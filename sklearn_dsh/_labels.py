@@ -1,5 +1,7 @@
 """Labels: categories as text or whole numbers, none missing."""
 
+from numbers import Number
+
 import numpy as np
 from sklearn.utils import assert_all_finite
 
@@ -41,8 +43,8 @@ def check_labels(labels, name="y"):
     ValueError
         If labels are of another kind, mixed, NaN, infinite or not whole.
     """
-    if labels.dtype.kind == "O":
-        labels = _from_objects(labels, name)
+    if labels.dtype.kind in ("O", "T"):
+        labels = _from_objects(labels.astype(object), name)
     if labels.dtype.kind == "f":
         assert_all_finite(labels, input_name=name)
         continuous = labels[labels != np.floor(labels)]
@@ -67,14 +69,15 @@ def _from_objects(labels, name):
     kinds = set(map(type, values))
     if all(issubclass(kind, str) for kind in kinds):
         return labels
-    # Text beside numbers would make the numbers text.
-    numbers = labels if any(issubclass(kind, str) for kind in kinds) else np.array(values)
-    if numbers.ndim != 1 or numbers.dtype.kind not in "biufc":
-        raise ValueError(
-            f"Unknown label type: {name} must hold categories that are all text or all numbers, "
-            f"none missing, got {' and '.join(sorted(kind.__name__ for kind in kinds))}."
-        )
-    return numbers
+    if all(issubclass(kind, Number) for kind in kinds):
+        numbers = np.array(values)
+        # Not if two numbers became one: large integers beside others are rounded to floats.
+        if numbers.dtype.kind in "biufc" and len(set(numbers.tolist())) == len(set(values)):
+            return numbers
+    raise ValueError(
+        f"Unknown label type: {name} must hold categories that are all text or all numbers of at "
+        f"most 64 bits, none missing, got {' and '.join(sorted(k.__name__ for k in kinds))}."
+    )
 
 
 def join_labels(y_sketch, y_image):

@@ -19,7 +19,7 @@ from ._labels import check_labels, join_labels, label_column
 from .views import SketchImageArray, select_rows, split_labels
 
 MIN_SIDE = 32
-_ROWS_LOOKED_AT = 100  # to tell text from numbers
+_INPUT_NAMES = {"sketch": "X", "image": "photos"}  # in scikit-learn's messages
 
 _CALL_FORMS = (
     "fit(X_sk, X_img, (y_sk, y_img)), fit(X_sk, X_img, y) for pairs, or fit(X, y) with a "
@@ -280,7 +280,7 @@ def check_view(X, *, view, kinds=("features", "images", "paths"), name="The hash
         X = _list_to_array(X)
     kind = view_kind(X)
     if kind == "features":
-        _refuse_text(X)
+        _refuse_text(X, view, "paths" in kinds)
     if kind not in kinds:
         raise ValueError(_wrong_kind_message(X, kind, view, kinds, name))
     if kind == "paths":
@@ -291,25 +291,26 @@ def check_view(X, *, view, kinds=("features", "images", "paths"), name="The hash
         X,
         dtype=(np.float64, np.float32),
         estimator=f"{name} in the {view} view",
-        input_name="X" if view == "sketch" else "photos",
+        input_name=_INPUT_NAMES[view],
     )
 
 
-def _refuse_text(X):
+def _refuse_text(X, view, takes_paths):
     """Image paths that are no 1-D array of nothing but paths, and numbers written as text."""
     if issparse(X):
         return
-    rows = np.asarray(select_rows(X, slice(_ROWS_LOOKED_AT)) if _ndim(X) else X)
-    if rows.dtype.kind not in "OUS":
+    first = np.asarray(select_rows(X, slice(1)) if _ndim(X) else X)
+    if first.dtype.kind not in "OUST":
         return
-    items = np.ravel(rows).tolist()
+    items = np.ravel(np.asarray(X)).tolist()
     if any(isinstance(item, (str, bytes, os.PathLike)) for item in items):
         kinds = " and ".join(sorted({type(item).__name__ for item in items}))
-        raise ValueError(
-            f"X of shape {tuple(X.shape)} holds {kinds}: feature vectors must be numbers, and "
-            "image paths a 1-D array or list of nothing but str or os.PathLike (one column of a "
-            "DataFrame, X['path'])."
-        )
+        message = f"{_INPUT_NAMES[view]} of shape {tuple(X.shape)} holds {kinds}: feature vectors "
+        message += "must be numbers"
+        if takes_paths:
+            message += ", and image paths a 1-D array or list of nothing but str or os.PathLike "
+            message += "(one column of a DataFrame, X['path'])"
+        raise ValueError(f"{message}.")
 
 
 def _list_to_array(X):
@@ -360,14 +361,15 @@ def check_paths(paths):
     """
     paths = np.asarray(paths)
     for path in paths:
+        name = str(os.fspath(path))
         try:
-            found = os.stat(str(path))
+            found = os.stat(name)
         except OSError as error:
-            raise ValueError(f"Image file {str(path)!r} cannot be read: {error}") from error
+            raise ValueError(f"Image file {name!r} cannot be read: {error}") from error
         if not stat.S_ISREG(found.st_mode):
-            raise ValueError(f"Image path {str(path)!r} is not a regular file.")
+            raise ValueError(f"Image path {name!r} is not a regular file.")
         if found.st_size == 0:
-            raise ValueError(f"Image file {str(path)!r} is empty (0 bytes).")
+            raise ValueError(f"Image file {name!r} is empty (0 bytes).")
     return paths
 
 

@@ -1,6 +1,5 @@
 """The base class of all hashers: the call forms, the checks and everything around the learning."""
 
-from copy import copy
 from numbers import Integral
 from typing import Literal, Self
 
@@ -151,7 +150,8 @@ class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         data.held, data.more = dict(vars(self)), more
         # A second fit leaves nothing of the first behind; one that fails, or is not done yet,
         # changes nothing.
-        learner = copy(self)
+        learner = object.__new__(type(self))
+        vars(learner).update(vars(self))
         for name in [name for name in vars(learner) if name.endswith("_") and name[0] != "_"]:
             delattr(learner, name)
         learner._fit_checked(data, classes, shapes, columns)

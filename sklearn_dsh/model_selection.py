@@ -16,9 +16,9 @@ from sklearn.model_selection import (
     StratifiedGroupKFold,
     StratifiedKFold,
 )
-from sklearn.utils import check_consistent_length
+from sklearn.utils import check_consistent_length, column_or_1d
 
-from ._labels import check_labels, label_column
+from ._labels import check_labels
 from .views import SketchImageArray
 
 
@@ -86,7 +86,7 @@ class _ViewSplitter(BaseCrossValidator):
             )
         check_consistent_length(X, y, groups)
         if y is not None:
-            y = np.unique(check_labels(label_column(y, "y")), return_inverse=True)[1]
+            y = np.unique(check_labels(column_or_1d(y)), return_inverse=True)[1]
         groups = None if groups is None else np.asarray(groups)
         for train, test in self._split_rows(X, y, groups):
             self._check_fold(X, train, "training")

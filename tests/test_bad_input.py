@@ -3,6 +3,7 @@
 Bad codes are in test_codes.py, bad image files in preprocessing/.
 """
 
+import os
 import re
 from pathlib import Path
 
@@ -325,6 +326,16 @@ def test_paths_that_are_no_array_of_paths(make, given, tmp_path):
     assert_fit_raises(DEEP, (X, y), given, "1-D array or list of nothing but str")
 
 
+def test_text_in_place_of_photos_features():
+    photos = np.full((9, 2), "a")
+    with pytest.raises(ValueError, match=r"^photos of shape \(9, 2\) holds str: .* numbers\.$"):
+        CCAHasher().fit(X_SK, photos, (Y_SK, Y_IMG))
+    late = X_SK[np.arange(150) % 6].astype(object)
+    late[120, 0] = "1.5"
+    with pytest.raises(ValueError, match=r"X of shape .* holds float and str"):
+        CCAHasher().fit(late, np.arange(150) % 3)
+
+
 def test_unreadable_paths(tmp_path):
     paths = _image_files(tmp_path, 3)
     missing, folder, empty = tmp_path / "missing.png", tmp_path / "folder", tmp_path / "empty.png"
@@ -338,6 +349,8 @@ def test_unreadable_paths(tmp_path):
         bad = [*paths[:2], path]
         assert_fit_raises(DEEP, (bad, paths, ([0, 1, 0], [0, 1, 0])), str(path), text)
         assert_fit_raises(DEEP, (paths, bad, ([0, 1, 0], [0, 1, 0])), str(path), text)
+    entries = [entry for entry in os.scandir(tmp_path) if entry.name == "folder"]
+    assert_fit_raises(DEEP, (entries, [0]), str(folder), "not a regular file")
     with pytest.raises(ValueError, match=r"file 'missing\.png' cannot be read") as caught:
         clone(DEEP).fit(["missing.png"], [0])
     assert "str_" not in str(caught.value)

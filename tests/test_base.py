@@ -224,6 +224,18 @@ def test_nothing_is_set_when_arguments_are_bad():
     assert set(vars(hasher)) == {"n_bits", "image_size"}
 
 
+def test_what_is_left_out_of_pickles_survives_a_fit():
+    class Handle(SignHasher):
+        def __getstate__(self):
+            return {**super().__getstate__(), "handle": None}
+
+    hasher = Handle()
+    hasher.handle = handle = object()
+    assert hasher.fit(X_SK, X_IMG, (Y_SK, Y_IMG)) is hasher
+    assert hasher.handle is handle
+    assert hasher.views_ == ("sketch", "image")
+
+
 def test_one_feature_space():
     SameSpace().fit(X_SK, X_IMG[:, :4], (Y_SK, Y_IMG))
     with pytest.raises(ValueError, match="4 features for sketches and 6 for photos"):

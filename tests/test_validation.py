@@ -137,6 +137,12 @@ def test_integral_floats_are_categories():
     np.testing.assert_array_equal(encode_labels(np.array([1.0, 2.0, 1.0]), None)[1], [0, 1, 0])
 
 
+def objects(*values):
+    array = np.empty(len(values), dtype=object)
+    array[:] = values
+    return array
+
+
 @pytest.mark.parametrize("kind", [int, float, bool])
 def test_numbers_kept_as_objects_are_categories(kind):
     labels = np.array([kind(1), kind(0), kind(1)], dtype=object)
@@ -145,14 +151,32 @@ def test_numbers_kept_as_objects_are_categories(kind):
     np.testing.assert_array_equal(codes, [1, 0, 1])
 
 
-@pytest.mark.parametrize("y", [["a", None, "b"], [1, None, 2], [1, "a", 2], [0.5, 1.5, 1]])
+@pytest.mark.parametrize(
+    "y",
+    [
+        ["a", None, "b"],
+        [1, None, 2],
+        [1, "a", 2],
+        [0.5, 1.5, 1],
+        [2**63, 2**63 + 1, -1],  # as floats the first two are one
+        [2**70, 1, 2],
+        [(1,), (1, 2), 3],
+    ],
+)
 def test_labels_that_are_no_categories_are_named_before_fit(y):
     X = np.zeros((3, 4))
     with pytest.raises(ValueError, match="y_img must hold categories"):
-        stack_views(X, X, ([1, 2, 1], np.array(y, dtype=object)))
+        stack_views(X, X, ([1, 2, 1], objects(*y)))
     container, _ = stack_views(X, X)
     with pytest.raises(ValueError, match="y must hold categories"):
-        next(StratifiedViewKFold(2).split(container, np.array([*y, *y], dtype=object)))
+        next(StratifiedViewKFold(2).split(container, objects(*y, *y)))
+
+
+def test_text_of_numpys_own_kind_is_text():
+    labels = np.array(["b", "a", "b"], dtype=np.dtypes.StringDType())
+    classes, codes, _ = encode_labels(labels, None)
+    assert classes.tolist() == ["a", "b"]
+    np.testing.assert_array_equal(codes, [1, 0, 1])
 
 
 @pytest.mark.parametrize(

@@ -45,17 +45,32 @@ def _images_at(path):
         return [path]
     if not os.path.isdir(path):
         raise ValueError(f"There is no file or folder {path!r}.")
-    found, seen = [], set()
-    for folder, folders, files in os.walk(path, onerror=_fail, followlinks=True):
-        if os.path.realpath(folder) in seen:  # links may lead back
-            folders[:] = []
-            continue
-        seen.add(os.path.realpath(folder))
-        folders[:] = sorted(name for name in folders if name[0] != ".")
+    found = []
+    for folder, files in _folders(path):
         for name in sorted(files):
             if name[0] != "." and Path(name).suffix.lower() in IMAGE_SUFFIXES:
                 found.append(os.path.join(folder, name))
     return found
+
+
+def _folders(path):
+    """The folder and those below it, with the names of their files; behind links last, once each.
+
+    A link to a folder that this one is in is not followed.
+    """
+    root, waiting, seen = Path(os.path.realpath(path)), [path], set()
+    while waiting:
+        for folder, folders, files in os.walk(waiting.pop(0), onerror=_fail):
+            real = os.path.realpath(folder)
+            folders[:] = sorted(name for name in folders if name[0] != "." and real not in seen)
+            if real in seen:
+                continue
+            seen.add(real)
+            for name in folders:
+                link = os.path.join(folder, name)
+                if os.path.islink(link) and not root.is_relative_to(os.path.realpath(link)):
+                    waiting.append(link)
+            yield folder, files
 
 
 def _fail(error):

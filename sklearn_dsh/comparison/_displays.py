@@ -240,7 +240,10 @@ def plot_retrieved(
     -------
     figure : matplotlib.figure.Figure
     """
-    sketches, photos = np.asarray(sketches), np.asarray(photos)
+    sketches, photos = (
+        X if hasattr(X, "shape") and not hasattr(X, "iloc") else np.asarray(X)
+        for X in (sketches, photos)
+    )
     query_codes, gallery_codes = np.asarray(query_codes), np.asarray(gallery_codes)
     query_labels, gallery_labels = np.asarray(query_labels), np.asarray(gallery_labels)
     if "f" not in (query_codes.dtype.kind, gallery_codes.dtype.kind):

@@ -11,8 +11,8 @@ def match_class_vectors(class_vectors, classes):
     Parameters
     ----------
     class_vectors : None, mapping of label -> vector (d,), or array (n_classes, d)
-        None stands for one-hot vectors. An array has the order of ``classes``, and so has a
-        DataFrame whose index is only numbered; another DataFrame is matched by its index.
+        None stands for one-hot vectors. An array has the order of ``classes``; see `_from_table`
+        for a DataFrame.
     classes : array (n_classes,)
 
     Returns
@@ -26,9 +26,8 @@ def match_class_vectors(class_vectors, classes):
     """
     if class_vectors is None:
         return np.eye(len(classes))
-    index = getattr(class_vectors, "index", None) if hasattr(class_vectors, "iloc") else None
-    if index is not None and not np.array_equal(index, np.arange(len(index))):  # a table by label
-        class_vectors = dict(zip(index, class_vectors.to_numpy(), strict=True))
+    if hasattr(class_vectors, "iloc"):
+        class_vectors = _from_table(class_vectors, classes)
     if isinstance(class_vectors, Mapping):
         missing = [str(c) for c in classes if c not in class_vectors]
         if missing:
@@ -48,3 +47,13 @@ def match_class_vectors(class_vectors, classes):
     if not np.isfinite(phi).all():
         raise ValueError("class_vectors contains NaN or infinity.")
     return np.ascontiguousarray(phi.T)
+
+
+def _from_table(table, classes):
+    """A DataFrame by the labels in its index, or an array if that only numbers the rows."""
+    labels = table.index.tolist()
+    if labels == list(range(len(labels))) and not set(classes.tolist()) <= set(labels):
+        return table.to_numpy()
+    if len(set(labels)) < len(labels):
+        raise ValueError("The index of class_vectors holds a label twice: give one row a category.")
+    return dict(zip(labels, table.to_numpy(), strict=True))

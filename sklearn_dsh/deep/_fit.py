@@ -99,6 +99,8 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
     if hasher.checkpoint_dir is not None and not one_round:
         checkpoint = Checkpoint(hasher.checkpoint_dir, fingerprint(hasher, views, labels, start))
         resumed = processes.first(checkpoint.load)
+        if resumed is not None:
+            split_seed = resumed["split_seed"]
 
     rows = {"train": None}
     if choose_rows is not None or hasher.validation_fraction is not None:
@@ -174,7 +176,9 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
             resumed=resumed,
             save=None
             if checkpoint is None
-            else lambda state: checkpoint.save(state, None if rows["train"] is None else rows),
+            else lambda state: checkpoint.save(
+                state | {"split_seed": split_seed}, None if rows["train"] is None else rows
+            ),
             progress=progress,
         )
     if checkpoint is not None:

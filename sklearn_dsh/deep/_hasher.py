@@ -71,7 +71,8 @@ class DeepSketchHasher(BaseDeepHasher):
         "balanced" is the number of items of the smaller view.
     class_vectors : None, dict label -> vector, or array (n_classes, d), default=None
         Semantic vectors of the categories (phi); an array in the order of ``classes_``. A
-        DataFrame is matched by the labels in its index. None stands for one-hot vectors.
+        DataFrame is matched by the labels in its index, if that does more than number the rows.
+        None stands for one-hot vectors.
     sketch_tokens : "auto", None, callable or transformer, default="auto"
         What turns uint8 photos (n, H, W, 3) into uint8 token maps (n, H, W), dark on white.
         "auto" is :class:`~sklearn_dsh.EdgeTokens`; None trains without tokens. A transformer
@@ -129,7 +130,9 @@ class DeepSketchHasher(BaseDeepHasher):
         What is held out of the training, to be scored after every round (mean average precision,
         sketches querying photos); the weights and codes of the best round are kept. A float is
         the part of every category in both views. A splitter, say
-        :class:`~sklearn_dsh.SketchKFold`, has ``split(X, y)``; its first split is taken.
+        :class:`~sklearn_dsh.SketchKFold`, has ``split(X, y)``; its first split is taken. What is
+        held out stays so when training goes on (`warm_start`, `partial_fit`) with the same data;
+        of a splitter that shuffles, if it has a seed.
     n_iter_no_change : int, default=None
         Stop after so many rounds that did not raise the validation score.
     warm_start : bool, default=False
@@ -314,9 +317,10 @@ class DeepSketchHasher(BaseDeepHasher):
         phi = match_class_vectors(self.class_vectors, self.classes_)
         start = data.held if "weights_" in data.held and (data.more or self.warm_start) else None
 
-        min_distance = self.min_code_distance
-        if start is not None and min_distance == "auto":  # or every call would lower it
-            min_distance = start.get("_min_code_distance", "auto")
+        # "auto" keeps what it was at first, or every call would lower it.
+        is_auto = self.min_code_distance == "auto"
+        kept = None if start is None else start.get("_min_code_distance")
+        min_distance = kept if is_auto and kept is not None else self.min_code_distance
         alternation = None
 
         def make_alternation(labels, random_state):
@@ -342,7 +346,7 @@ class DeepSketchHasher(BaseDeepHasher):
         fitted, learned = fit_networks(
             self, data, make_alternation, start=start, one_round=data.more
         )
-        fitted["_min_code_distance"] = alternation.problem.min_distance
+        fitted["_min_code_distance"] = alternation.problem.min_distance if is_auto else kept
         fitted["basis_"] = learned["basis"]
         fitted["category_codes_"] = {
             view: (codes.T > 0).astype(np.uint8) for view, codes in learned["majority"].items()

@@ -70,10 +70,16 @@ def test_links_to_folders_are_followed(shared, run, tmp_path, images_of):
     folder = tmp_path / "photos"
     folder.mkdir()
     category = next(path for path in (shared / "data/photo").iterdir() if path.is_dir())
+    (folder / "zebra").mkdir()
+    shutil.copy(images_of(category)[0], folder / "zebra/0.png")
+    shutil.copy(images_of(category)[0], tmp_path / "not_asked_for.png")
+    (folder / "alias").symlink_to(folder / "zebra")
     (folder / "linked").symlink_to(category)
     (folder / "back").symlink_to(folder)
-    run("encode", shared / "cca.joblib", folder, "-o", tmp_path / "g")
-    assert len(Gallery.load(tmp_path / "g")) == len(images_of(category))
+    (folder / "up").symlink_to(tmp_path)
+    run("encode", shared / "cca.joblib", folder, "-o", tmp_path / "g", "--labels")
+    gallery = Gallery.load(tmp_path / "g")
+    assert gallery.labels == ["zebra"] + ["linked"] * len(images_of(category))
 
 
 def test_the_gallery_notes_the_model_that_encoded_it(shared, run, tmp_path, monkeypatch):

@@ -31,6 +31,8 @@ def test_a_table_is_matched_by_its_index():
     np.testing.assert_array_equal(match_class_vectors(table, CLASSES), [[4, 1], [5, 2]])
     table = pd.DataFrame([[1, 2], [4, 5]], index=[1, 0])
     np.testing.assert_array_equal(match_class_vectors(table, np.arange(2)), [[4, 1], [5, 2]])
+    numbered = pd.DataFrame(np.arange(10.0)[:, None])
+    assert match_class_vectors(numbered, np.array([2, 5, 7])).tolist() == [[2, 5, 7]]
 
 
 @pytest.mark.parametrize(
@@ -40,6 +42,7 @@ def test_a_table_is_matched_by_its_index():
         ({"cat": [1.0], "dog": [1.0, 2.0]}, "one length"),
         (np.ones((3, 4)), r"\(2, d\), got \(3, 4\)"),
         (np.array([[1.0], [np.nan]]), "NaN"),
+        (pd.DataFrame([[1], [2], [3]], index=["cat", "dog", "cat"]), "holds a label twice"),
     ],
 )
 def test_bad_class_vectors(vectors, message):

@@ -222,6 +222,14 @@ class TestGoingOn:
         hasher.fit(*DATA).partial_fit(*DATA)
         assert held[0] == held[1] == held[2]
 
+    def test_the_distance_may_be_set_in_between(self):
+        hasher = DeepSketchHasher(16, min_code_distance=None, **QUICK).fit(*DATA)
+        hasher.set_params(min_code_distance="auto").partial_fit(*DATA)
+        at_start = hasher._min_code_distance
+        assert at_start > 0
+        hasher.set_params(min_code_distance=1).partial_fit(*DATA)
+        assert hasher.set_params(min_code_distance="auto")._min_code_distance == at_start
+
     def test_the_distance_of_the_codes_stays_what_it_was_at_the_start(self):
         data = blobs(c=10, n_sk=100, n_img=100)
         hasher = DeepSketchHasher(64, similarity="signed", **QUICK).fit(*data)
@@ -389,6 +397,21 @@ class TestCheckpoints:
         if seed is not None:
             whole = DCMHHasher(8, **QUICK).fit(*DATA)
             np.testing.assert_array_equal(hasher.project(DATA[0]), whole.project(DATA[0]))
+
+    def test_a_fit_that_went_on_holds_out_the_same_rows_later(self, tmp_path, monkeypatch):
+        changes = {"random_state": None, "validation_fraction": 0.3, "warm_start": True}
+        held, original = [], _fit.take_rows
+
+        def take(views, labels, rows):
+            held.append({view: at.tolist() for view, at in rows.items()})
+            return original(views, labels, rows)
+
+        monkeypatch.setattr(_fit, "take_rows", take)
+        self.interrupted(tmp_path, monkeypatch, **changes)
+        hasher = DeepSketchHasher(8, checkpoint_dir=tmp_path, **QUICK | changes).fit(*DATA)
+        hasher.fit(*DATA)
+        assert len(held) == 6  # train and held out, three times
+        assert held[:2] == held[2:4] == held[4:]
 
     def test_without_a_seed_the_same_rows_stay_held_out(self, tmp_path, monkeypatch):
         seen, original = [], _rounds.alternate
