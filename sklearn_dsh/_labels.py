@@ -89,7 +89,15 @@ def join_labels(y_sketch, y_image):
             f"Labels of the sketches are {given[0]} and labels of the photos are {given[1]}; "
             "both views need labels of one type."
         )
-    return np.concatenate([y_sketch, y_image])
+    return concatenate_labels([y_sketch, y_image])
+
+
+def concatenate_labels(parts):
+    """Labels one after the other; whole numbers of different types do not become floats."""
+    joined = np.concatenate(parts)
+    if joined.dtype.kind == "f" and any(part.dtype.kind in "iu" for part in parts):
+        joined = check_labels(np.concatenate([part.astype(object) for part in parts]))
+    return joined
 
 
 def _is_text(labels):

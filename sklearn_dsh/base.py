@@ -174,7 +174,7 @@ class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         self.n_features_in_ = int(np.prod(shapes[first]))
         if self._columns[first] is not None:
             self.feature_names_in_ = self._columns[first]
-        self._n_features_out = -(-self.n_bits // 8)
+        self._n_features_out = -(-int(self.n_bits) // 8)
 
     def transform(
         self, X: ArrayLike | SketchImageArray, view: Literal["sketch", "image"] | None = None

@@ -162,7 +162,7 @@ def unpack_bits(codes: ArrayLike, n_bits: int) -> NDArray[np.uint8]:
     """
     codes = check_codes(codes)
     n_bytes = codes.shape[1]
-    if not isinstance(n_bits, Integral) or -(-n_bits // 8) != n_bytes:
+    if not isinstance(n_bits, Integral) or -(-int(n_bits) // 8) != n_bytes:
         raise ValueError(
             f"n_bits={n_bits!r} does not go with codes of {n_bytes} bytes: expected an integer "
             f"from {8 * n_bytes - 7} to {8 * n_bytes}."

@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import digamma
 from sklearn.utils import column_or_1d
 
-from sklearn_dsh._labels import check_labels
+from sklearn_dsh._labels import check_labels, concatenate_labels
 from sklearn_dsh.codes import check_codes
 from sklearn_dsh.retrieval._linear_scan import count_by_distance
 
@@ -224,7 +224,7 @@ def precision_at_k_curve(
     ks = column_or_1d(np.asarray(ks))
     if ks.dtype.kind not in "iu" or not len(ks) or ks.min() < 1:
         raise ValueError(f"ks must be integers of 1 or more, got {ks}.")
-    ks = np.minimum(ks, n_gallery)
+    ks = np.array([min(k, n_gallery) for k in ks.tolist()])  # of small types, too
     sums, n_queries = np.zeros(len(ks)), 0
     for total, relevant in _counts_in_blocks(*codes, leave_one_out=False):
         used = relevant.sum(axis=1) > 0
@@ -310,7 +310,7 @@ def retrieval_scorer(
     Raises
     ------
     ValueError
-        If the name is unknown.
+        If the name is unknown, or k is no integer of 1 or more.
     TypeError
         If the metric does not take a keyword.
 
@@ -399,15 +399,21 @@ def _metric(name, **kwargs):
     if unknown:
         raise TypeError(f"{name} takes the keyword k, got {unknown}.")
     per_query, default_k = _METRICS[name]
-    return per_query, kwargs.get("k", default_k)
+    k = kwargs.get("k", default_k)
+    _check_k(k)
+    return per_query, k
+
+
+def _check_k(k):
+    if k is not None and (not isinstance(k, Integral) or k < 1):
+        raise ValueError(f"k must be an integer of 1 or more, or None, got {k!r}.")
 
 
 def _mean_over_queries(
     per_query, query_codes, gallery_codes, query_labels, gallery_labels, k, leave_one_out=False
 ):
     n_ranked = len(gallery_codes) - leave_one_out
-    if k is not None and (not isinstance(k, Integral) or k < 1):
-        raise ValueError(f"k must be an integer of 1 or more, or None, got {k!r}.")
+    _check_k(k)
     k = max(1, n_ranked if k is None else min(int(k), n_ranked))
     blocks = _counts_in_blocks(
         query_codes, gallery_codes, query_labels, gallery_labels, leave_one_out
@@ -467,5 +473,5 @@ def _encode(*labels):
             "query_labels and gallery_labels must be of one kind, got "
             f"{' and '.join(str(part.dtype) for part in labels)}."
         )
-    _, codes = np.unique(np.concatenate(labels), return_inverse=True)
+    _, codes = np.unique(concatenate_labels(labels), return_inverse=True)
     return np.split(codes, np.cumsum([len(part) for part in labels])[:-1])

@@ -128,6 +128,11 @@ def test_another_width_is_refused():
         hamming_distances([[1, 2]], [[1]])
 
 
+def test_n_bits_of_a_small_type():
+    codes = pack_bits(np.ones((2, 250), dtype=bool))
+    np.testing.assert_array_equal(unpack_bits(codes, np.uint8(250)), np.ones((2, 250)))
+
+
 def test_unpacked_bits_warn():
     bits = np.eye(8, dtype=np.uint8)
     with pytest.warns(UserWarning, match=r"only 0 and 1 in 8 columns.*use pack_bits\(gallery\)"):

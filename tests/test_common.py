@@ -90,6 +90,19 @@ def test_hasher_checks(hasher, check):
     check(hasher)
 
 
+@pytest.mark.parametrize("hasher", HASHERS, ids=lambda hasher: type(hasher).__name__)
+@pytest.mark.parametrize("n_bits", [np.uint8(130), np.int64(130)])
+def test_n_bits_of_numpys_types(hasher, n_bits):
+    rng = np.random.default_rng(0)
+    y = np.arange(30) % 3
+    X = rng.normal(size=(30, 10)) + 3 * np.eye(3, 10)[y]
+    first, second = (
+        clone(hasher).set_params(n_bits=n, random_state=0).fit(X, X, y) for n in (n_bits, 130)
+    )
+    np.testing.assert_array_equal(first.transform(X), second.transform(X))
+    assert len(first.get_feature_names_out()) == 17
+
+
 def test_every_public_estimator_is_checked():
     public = {
         name

@@ -236,6 +236,19 @@ def test_scorer_serves_cross_validation():
     assert ((scores > 0) & (scores < 1)).all()
 
 
+@pytest.mark.parametrize("k", [0, 20.0])
+def test_the_k_of_a_scorer_is_checked_when_made(k):
+    with pytest.raises(ValueError, match="k must be an integer of 1 or more"):
+        retrieval_scorer("precision_at_k", k=k)
+
+
+def test_labels_of_signed_and_unsigned_integers_stay_apart():
+    labels = np.array([2**60 + 1, 2**60 + 2])  # one number as floats
+    for gallery_labels in (labels, labels.astype(np.uint64)):
+        score = mean_average_precision([[0]], [[255], [0]], labels[:1], gallery_labels)
+        assert score == 0.5
+
+
 def test_scorer_is_checked_when_made():
     with pytest.raises(ValueError, match=r"Unknown metric 'map': expected one of \['mean_av"):
         retrieval_scorer("map")
@@ -287,6 +300,14 @@ def test_score_codes_needs_a_view_of_each_row():
         score_codes([[1], [2]], [0, 1], is_sketch=[True])
     with pytest.raises(ValueError, match="codes has 2 rows, but y has 1"):
         score_codes([[1], [2]], [0])
+
+
+def test_precision_curve_at_small_integers():
+    gallery = np.zeros((300, 1), dtype=np.uint8)
+    ks = np.arange(1, 5, dtype=np.uint8)
+    precision, given = precision_at_k_curve(gallery[:1], gallery, [1], np.arange(300) % 2, ks=ks)
+    np.testing.assert_array_equal(given, ks)
+    np.testing.assert_allclose(precision, 0.5)
 
 
 def test_precision_curve_is_precision_at_each_k():

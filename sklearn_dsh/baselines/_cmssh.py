@@ -12,6 +12,7 @@ from .._pairs import draw_pairs
 from ._linear import LinearHasher, centre, leading_singular_pair, refuse_one_class
 
 # Largest step of the boosting: that of [1]_, which takes it for every bit.
+_EQUAL = 1e-9  # of the largest value
 _MAX_STEP = 1.0
 
 
@@ -196,7 +197,8 @@ def best_offset(values, gains):
     ordered = values[order]
     # If the first i are negative, the sum is that of all less twice that of the first i.
     sums = gains.sum() - 2 * np.cumsum(gains[order][:-1])
-    sums[ordered[:-1] == ordered[1:]] = -np.inf  # equal values cannot be parted
+    # Equal values cannot be parted, nor those that rounding alone parts.
+    sums[np.diff(ordered) <= _EQUAL * np.abs(ordered).max()] = -np.inf
     if not np.isfinite(sums).any():
         return -ordered[0], gains.sum()
     i = np.argmax(sums)

@@ -126,7 +126,7 @@ class SCMHasher(LinearHasher):
         return [whiten[0].back(u[:, :n]), whiten[1].back(v[:, :n])], values[:n]
 
     def _learn_sequentially(self, P, Q, rows, whiten, random_state):
-        left = 2 * self.n_bits * P @ Q.T  # what of m S is left
+        left = 2 * int(self.n_bits) * P @ Q.T  # what of m S is left
         directions, correlations = ([], []), []
         for _ in range(self.n_bits):
             u, value, v = leading_singular_pair(left, random_state)

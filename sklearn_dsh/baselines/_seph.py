@@ -135,7 +135,7 @@ class SePHHasher(AnchorHasher):
         rows, labels = pair_rows(data, self.n_pairs, random_state)
         affinities = label_affinities(labels)
         relaxed, self.loss_curve_ = learn_codes(
-            affinities, self.n_bits, self.alpha, self.max_iter, random_state
+            affinities, int(self.n_bits), self.alpha, self.max_iter, random_state
         )
         self.n_iter_ = len(self.loss_curve_) - 1
         bits = relaxed >= 0

@@ -144,6 +144,8 @@ def compare(
     results = Results(path)
     common = {"data": name, "k": int(plan.k), "version": sklearn_dsh.__version__}
     problems, rows = _Problems(data), []
+    for protocol in dict.fromkeys(plan.protocols):
+        _refuse_other_data(results, name, protocol, problems.get(protocol, "images").sizes())
     cells = tqdm(list(plan.cells(methods)), disable=not verbose, unit="cell")
     for protocol, method_name, n_bits, seed in cells:
         key = common | {"protocol": protocol, "method": method_name, "bits": n_bits, "seed": seed}
@@ -152,16 +154,19 @@ def compare(
             settings = _choose_settings(results, key, method, problems, int(plan.seeded_bits))
             problem = problems.get(protocol, method.reads)
             results.add(key | _run(method, problem, n_bits, seed, settings, plan.k))
-        row = results.find(key)[0]
-        sizes = problems.get(protocol, "images").sizes()
-        if row["sizes"] != sizes:
+        rows.append(results.find(key)[0])
+    return rows
+
+
+def _refuse_other_data(results, name, protocol, sizes):
+    """ValueError if results, or settings chosen for them, are of other sketches and photos."""
+    for row in results.find({"data": name, "protocol": protocol}):
+        if row.get("sizes", sizes) != sizes:
             raise ValueError(
-                f"{str(path)!r} holds results of other data of the name {name!r}: of "
+                f"{str(results.path)!r} holds results of other data of the name {name!r}: of "
                 f"{row['sizes']} sketches and photos to train on, queries and photos in the "
                 f"gallery; these have {sizes}. Write to another file, or name the data otherwise."
             )
-        rows.append(row)
-    return rows
 
 
 class _Problems:
@@ -211,7 +216,8 @@ def _choose_settings(results, cell, method, problems, n_bits):
         X, y, folds = problems.to_choose_with(cell["protocol"], method.reads)
         search = GridSearchCV(method.make(n_bits, 0), method.grid, cv=folds, refit=False)
         search.fit(X, y)
-        results.add(key | {"settings": search.best_params_})
+        sizes = problems.get(cell["protocol"], "images").sizes()
+        results.add(key | {"settings": search.best_params_, "sizes": sizes})
     return results.find(key)[0]["settings"]
 
 

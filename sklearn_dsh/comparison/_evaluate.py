@@ -106,7 +106,9 @@ def evaluate_features(problem: Problem, *, k: int = 200) -> Result:
     result : Result
         ``query_codes`` and ``gallery_codes`` are the vectors.
     """
-    queries, gallery = problem.queries, problem.gallery
+    queries, gallery = (  # bytes would be taken for codes
+        X if X.dtype.kind == "f" else X.astype(float) for X in (problem.queries, problem.gallery)
+    )
     k = min(k, len(gallery))
     search_seconds = sum(
         timed(find_nearest, queries[rows], gallery, k)[1] for rows in _blocks(len(queries))
@@ -121,7 +123,7 @@ def evaluate_features(problem: Problem, *, k: int = 200) -> Result:
         precision=float(np.concatenate(precisions).mean()),
         encode_microseconds=None,
         search_microseconds=1e6 * search_seconds / len(queries),
-        bytes_per_photo=gallery.dtype.itemsize * gallery.shape[1],
+        bytes_per_photo=problem.gallery.dtype.itemsize * gallery.shape[1],
         fit_seconds=None,
         query_codes=queries,
         gallery_codes=gallery,

@@ -103,6 +103,7 @@ def make_problem(
         views.append(("image", ~is_sketch, StratifiedViewKFold))
     for view, rows, splitter in views:
         split = data.get(f"split_{view}")
+        split = None if split is None else np.asarray(split)
         if split is not None and "test" in split:
             held_out[rows] = split == "test"
             trained[rows] = split == "train" if "train" in split else split != "test"

@@ -107,7 +107,7 @@ def _table(rows, columns):
     lengths = sorted({row["bits"] for row in rows if row["bits"] is not None}) or [None]
     cells = [["method", *(h if m is None else f"{h}, {m} bits" for h in columns for m in lengths)]]
     for method in dict.fromkeys(row["method"] for row in rows):
-        line = [method]
+        line = [method.replace("|", r"\|")]
         for name in columns.values():
             for m in lengths:
                 values = [

@@ -2,7 +2,13 @@
 
 import json
 import os
+from contextlib import contextmanager
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows: one process at a time
+    fcntl = None
 
 
 class Results:
@@ -12,7 +18,7 @@ class Results:
     ----------
     path : str or path-like
         Made, with its folder, if it is not there. A last line that is broken, as of a process that
-        was killed while it wrote, is dropped.
+        was killed while it wrote, is dropped. Several processes may write to it.
 
     Raises
     ------
@@ -23,17 +29,13 @@ class Results:
     def __init__(self, path):
         self.path, self.rows = Path(path), []
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self.path.open("a").close()  # what cannot be written is told before any work
-        text = self.path.read_text()
-        lines = text.splitlines()
+        with _alone(self.path) as file:  # what cannot be written is told before any work
+            lines = file.read().splitlines()
         for number, line in enumerate(lines, start=1):
             try:
                 self.rows.append(json.loads(line))
             except ValueError as error:
-                if number < len(lines):
-                    raise ValueError(f"{str(self.path)!r}, line {number}: {error}.") from error
-        if len(self.rows) < len(lines) or (text and not text.endswith("\n")):
-            self._replace()
+                raise ValueError(f"{str(self.path)!r}, line {number}: {error}.") from error
 
     def find(self, key):
         """All rows that have the entries of the dict `key`."""
@@ -41,15 +43,28 @@ class Results:
 
     def add(self, row):
         """Append a dict."""
-        line = json.dumps(row) + "\n"
-        with open(self.path, "a") as file:
-            file.write(line)
+        with _alone(self.path) as file:
+            file.write(json.dumps(row).encode() + b"\n")  # at the end, wherever it is read
             file.flush()
             os.fsync(file.fileno())
         self.rows.append(row)
 
-    def _replace(self):
-        """Write all rows beside the file, then in its place: never less than there was."""
-        beside = self.path.with_name(self.path.name + ".new")
-        beside.write_text("".join(json.dumps(row) + "\n" for row in self.rows))
-        os.replace(beside, self.path)
+
+@contextmanager
+def _alone(path):
+    """The file, open at its start, for one process at a time and without a broken last line."""
+    with open(path, "ab+") as file:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        lines = file.read().splitlines(keepends=True)
+        if lines:
+            try:
+                json.loads(lines[-1])
+            except ValueError:
+                file.truncate(sum(map(len, lines[:-1])))
+            else:
+                if not lines[-1].endswith(b"\n"):
+                    file.write(b"\n")
+        file.seek(0)
+        yield file

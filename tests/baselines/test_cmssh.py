@@ -210,6 +210,17 @@ def test_random_state():
     assert not np.allclose(first.weights_["image"], other.weights_["image"])
 
 
+def test_equal_rows_get_equal_codes_in_any_batch():
+    rng = np.random.default_rng(0)
+    rows = rng.integers(0, 2, (6, 12)).astype(float)
+    chosen = rng.integers(0, 6, 203)  # equal but for rounding, once they are projected
+    y = (chosen + rng.integers(0, 2, 203)) % 3
+    hasher = CMSSHHasher(32, random_state=0).fit(rows[chosen], y)
+    together = hasher.transform(rows[chosen])
+    alone = np.concatenate([hasher.transform(row[None]) for row in rows])
+    np.testing.assert_array_equal(together, alone[chosen])
+
+
 def test_bad_input():
     X_sk, X_img, (y_sk, y_img) = two_views()
     with pytest.raises(ValueError, match="requires y"):

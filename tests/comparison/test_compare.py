@@ -144,6 +144,9 @@ def test_results_of_other_data_are_refused(data, tmp_path):
     less = Bunch(**(data | {"images": data.images[:-1], "y_image": data.y_image[:-1]}))
     with pytest.raises(ValueError, match=r"r\.jsonl' holds results of other data of the name"):
         compare(less, plan, tmp_path / "r.jsonl")
+    longer = Plan(methods=("LSH", "CCA-ITQ"), bits=(16,), seeded_bits=16, protocols=("paper",))
+    with pytest.raises(ValueError, match=r"r\.jsonl' holds results of other data of the name"):
+        compare(less, longer, tmp_path / "r.jsonl")  # though none of its cells is there
     assert len(compare(less, plan, tmp_path / "r.jsonl", name="less")) == 1
 
 

@@ -61,6 +61,23 @@ def test_features_are_ranked_by_distance(problem, monkeypatch, at_once):
     assert result.bytes_per_photo == 8 * 20
 
 
+def test_features_that_are_bytes_are_no_codes(problem):
+    rng = np.random.default_rng(0)
+    as_bytes = replace(
+        problem,
+        queries=rng.integers(0, 256, (len(problem.queries), 3), dtype=np.uint8),
+        gallery=rng.integers(0, 256, (len(problem.gallery), 3), dtype=np.uint8),
+    )
+    as_floats = replace(
+        problem, queries=as_bytes.queries.astype(float), gallery=as_bytes.gallery.astype(float)
+    )
+    of_bytes, of_floats = (evaluate_features(each, k=5) for each in (as_bytes, as_floats))
+    assert of_bytes.mean_average_precision == of_floats.mean_average_precision
+    assert module.curves(of_bytes, as_bytes) == module.curves(of_floats, as_floats)
+    assert module.retrieved(of_bytes, as_bytes) == module.retrieved(of_floats, as_floats)
+    assert of_bytes.bytes_per_photo == 3
+
+
 def test_curves_of_features_are_by_rank(problem):
     result = evaluate_features(problem, k=5)
     points = module.curves(result, problem)

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import pytest
 
 from sklearn_dsh.comparison._results import Results
@@ -20,6 +23,38 @@ def test_a_line_cut_short_is_dropped(tmp_path):
     assert results.rows == [{"method": "a"}]
     results.add({"method": "c"})
     assert Results(path).rows == [{"method": "a"}, {"method": "c"}]
+
+
+def test_a_line_that_another_process_cut_short_is_dropped(tmp_path):
+    path = tmp_path / "r.jsonl"
+    results, other = Results(path), Results(path)
+    results.add({"method": "a"})
+    with open(path, "a") as file:
+        file.write('{"method": "b", "ma')  # killed here
+    other.add({"method": "c"})
+    results.add({"method": "d"})
+    assert [row["method"] for row in Results(path).rows] == ["a", "c", "d"]
+
+
+def test_a_last_row_without_an_end_of_line_is_kept(tmp_path):
+    path = tmp_path / "r.jsonl"
+    path.write_text('{"method": "a"}\n{"method": "b"}')
+    Results(path).add({"method": "c"})
+    assert [row["method"] for row in Results(path).rows] == ["a", "b", "c"]
+
+
+def test_processes_share_a_file(tmp_path):
+    path = tmp_path / "r.jsonl"
+    code = (
+        "import sys; from sklearn_dsh.comparison._results import Results\n"
+        "for i in range(50):\n"
+        "    Results(sys.argv[1]).add({'row': int(sys.argv[2]) + i, 'curve': 20_000 * 'x'})"
+    )
+    processes = [
+        subprocess.Popen([sys.executable, "-c", code, str(path), str(start)]) for start in (0, 50)
+    ]
+    assert [process.wait() for process in processes] == [0, 0]
+    assert sorted(row["row"] for row in Results(path).rows) == list(range(100))
 
 
 def test_a_sound_file_is_not_written_when_it_is_read(tmp_path):
