@@ -82,7 +82,7 @@ def _from_objects(labels, name):
 
 def join_labels(y_sketch, y_image):
     """Concatenate labels of two views, refusing to mix text and numbers."""
-    kinds = [_is_text(labels) for labels in (y_sketch, y_image)]
+    kinds = [is_text(labels) for labels in (y_sketch, y_image)]
     if kinds[0] != kinds[1]:
         given = ["text" if kind else "numbers" for kind in kinds]
         raise ValueError(
@@ -100,5 +100,6 @@ def concatenate_labels(parts):
     return joined
 
 
-def _is_text(labels):
-    return labels.dtype.kind in "OU"  # checked: objects are text
+def is_text(labels):
+    """Whether checked labels are text."""
+    return labels.dtype.kind in "OU"

@@ -168,12 +168,17 @@ def unpack_bits(codes: ArrayLike, n_bits: int) -> NDArray[np.uint8]:
             f"from {8 * n_bytes - 7} to {8 * n_bytes}."
         )
     bits = np.unpackbits(codes, axis=1, bitorder="big")
-    if bits[:, n_bits:].any():
+    if padding_is_set(codes, n_bits):
         raise ValueError(
             f"codes has bits set behind bit {n_bits}, where only zero padding was expected: "
             "n_bits is too small for these codes."
         )
     return bits[:, :n_bits]
+
+
+def padding_is_set(codes, n_bits):
+    """Whether a packed code has bits behind the first n_bits, in its last byte."""
+    return n_bits % 8 > 0 and bool((codes[:, -1] & (0xFF >> int(n_bits) % 8)).any())
 
 
 def to_bitarrays(codes: ArrayLike, n_bits: int | None = None) -> list[bitarray]:

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 import sklearn_dsh
 
-from .codes import check_codes
+from .codes import check_codes, padding_is_set
 
 if TYPE_CHECKING:
     from .retrieval import HammingRetriever
@@ -100,9 +100,8 @@ class Gallery:
         self.paths = _texts(paths, "paths", len(self.codes))
         self.labels = None if labels is None else _texts(labels, "labels", len(self.codes))
         self.model_id = model_id
-        unused = (0xFF >> self.n_bits % 8) if self.n_bits % 8 else 0
         # A memory map, as `load` gives it, is not read through.
-        if unused and not isinstance(self.codes, np.memmap) and (self.codes[:, -1] & unused).any():
+        if not isinstance(self.codes, np.memmap) and padding_is_set(self.codes, self.n_bits):
             raise ValueError(
                 f"The codes have bits beyond n_bits={self.n_bits}: give the n_bits of the hasher "
                 "that made them."

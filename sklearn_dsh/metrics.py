@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import digamma
 from sklearn.utils import column_or_1d
 
-from sklearn_dsh._labels import check_labels, concatenate_labels
+from sklearn_dsh._labels import check_labels, concatenate_labels, is_text
 from sklearn_dsh.codes import check_codes
 from sklearn_dsh.retrieval._linear_scan import count_by_distance
 
@@ -468,7 +468,7 @@ def _check_labelled(codes, labels, codes_name, labels_name, n_bytes=None):
 
 def _encode(*labels):
     """Turn label arrays to integers that agree across them."""
-    if len({part.dtype.kind in "OU" for part in labels}) > 1:  # text, numbers
+    if len(set(map(is_text, labels))) > 1:
         raise ValueError(
             "query_labels and gallery_labels must be of one kind, got "
             f"{' and '.join(str(part.dtype) for part in labels)}."

@@ -12,8 +12,8 @@ from .._pairs import draw_pairs
 from ._linear import LinearHasher, centre, leading_singular_pair, refuse_one_class
 
 # Largest step of the boosting: that of [1]_, which takes it for every bit.
-_EQUAL = 1e-9  # of the largest value
 _MAX_STEP = 1.0
+_EQUAL = 1e-9  # values that differ by less, as a part of the largest, differ by rounding
 
 
 class CMSSHHasher(LinearHasher):

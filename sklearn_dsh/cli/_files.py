@@ -62,10 +62,11 @@ def _folders(path):
     while waiting:
         for folder, folders, files in os.walk(waiting.pop(0), onerror=_fail):
             real = os.path.realpath(folder)
-            folders[:] = sorted(name for name in folders if name[0] != "." and real not in seen)
             if real in seen:
+                folders.clear()
                 continue
             seen.add(real)
+            folders[:] = sorted(name for name in folders if name[0] != ".")
             for name in folders:
                 link = os.path.join(folder, name)
                 if os.path.islink(link) and not root.is_relative_to(os.path.realpath(link)):

@@ -102,22 +102,19 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
         if resumed is not None:
             split_seed = resumed["split_seed"]
 
-    rows = {"train": None}
-    if choose_rows is not None or hasher.validation_fraction is not None:
-        # Without a seed, or with a splitter that has none, only the first try knows the rows.
-        rows = processes.first(
-            lambda: (
-                resumed["rows"]
-                if resumed is not None
-                else {"train": choose_rows()}
-                if choose_rows is not None
-                else split_rows(data, hasher.validation_fraction, split_seed)
-            )
-        )
-    parts = {
-        name: (views, labels) if of_part is None else take_rows(views, labels, of_part)
-        for name, of_part in rows.items()
-    }
+    def find_rows():
+        if resumed is not None:  # without a seed, only the first try knows them
+            return resumed["rows"]
+        if choose_rows is not None:
+            return {"train": choose_rows()}
+        if hasher.validation_fraction is not None:
+            return split_rows(data, hasher.validation_fraction, split_seed)
+        return None
+
+    rows = processes.first(find_rows)
+    parts = {"train": (views, labels)}
+    if rows is not None:
+        parts = {name: take_rows(views, labels, of_part) for name, of_part in rows.items()}
     n_bytes = sum(bytes_to_store(part, network_settings, tokens) for part, _ in parts.values())
     in_memory = n_bytes <= hasher.cache_size * MEGABYTE
     if hasher.cache_dir is not None and not in_memory:
@@ -176,9 +173,7 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
             resumed=resumed,
             save=None
             if checkpoint is None
-            else lambda state: checkpoint.save(
-                state | {"split_seed": split_seed}, None if rows["train"] is None else rows
-            ),
+            else lambda state: checkpoint.save(state | {"split_seed": split_seed}, rows),
             progress=progress,
         )
     if checkpoint is not None:
