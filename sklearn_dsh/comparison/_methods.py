@@ -1,6 +1,7 @@
 """The methods that are compared, by name, and the features that they read."""
 
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
@@ -29,14 +30,24 @@ from ..views import SketchImageArray
 RIDGES = [0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0]
 
 
-def _same_for_both(transformer):
-    return PerView(sketch=transformer, image=transformer)
+def _hog(problem):
+    return PerView(sketch=HOGFeatures(), image=HOGFeatures())
+
+
+def _s_helo(problem):
+    return PerView(sketch=SHELOFeatures(edges=False), image=SHELOFeatures(edges=True))
 
 
 def _gf_hog(problem):
     """One vocabulary for both views; square roots, whose distance suits histograms."""
-    words = GFHOGFeatures(random_state=0).fit(problem.train.take_view("image"))
-    return _same_for_both(make_pipeline(FrozenEstimator(words), FunctionTransformer(np.sqrt)))
+    photo_words = GFHOGFeatures(edges=True, random_state=0).fit(problem.train.take_view("image"))
+    sketch_words = copy(photo_words).set_params(edges=False)
+    return PerView(
+        **{
+            view: make_pipeline(FrozenEstimator(words), FunctionTransformer(np.sqrt))
+            for view, words in (("sketch", sketch_words), ("image", photo_words))
+        }
+    )
 
 
 class NetworkFeatures:
@@ -66,11 +77,7 @@ class NetworkFeatures:
 
 
 # Name -> function of a problem that gives what turns it into features, unfitted.
-FEATURES = {
-    "HOG": lambda problem: _same_for_both(HOGFeatures()),
-    "S-HELO": lambda problem: _same_for_both(SHELOFeatures()),
-    "GF-HOG": _gf_hog,
-}
+FEATURES = {"HOG": _hog, "S-HELO": _s_helo, "GF-HOG": _gf_hog}
 
 
 @dataclass(frozen=True)
@@ -142,6 +149,8 @@ METHODS = {
     "S-HELO, not hashed": Method(None, reads="S-HELO"),
     "GF-HOG, not hashed": Method(None, reads="GF-HOG"),
 }
+# Both views go through one hash function: their features must be of one space.
+ONE_SPACE = ("PCA-ITQ", "LSH")
 
 
 def default_methods(
@@ -153,8 +162,8 @@ def default_methods(
     ----------
     features : {"HOG", "fc"}, default="HOG"
         What the linear and kernel methods read. "fc", the last hidden layer of the networks that
-        Deep Sketch Hashing trains on the same data, gives these methods alone, and the features
-        themselves.
+        Deep Sketch Hashing trains on the same data, gives those of these methods that have a hash
+        function a view: the layers of sketches and of photos have nothing in common.
     image_size : int or "auto", default="auto"
         Side in pixels at which networks read images. Hand-made features keep their own.
 
@@ -187,9 +196,8 @@ def default_methods(
     def networks(problem):
         return NetworkFeatures(DeepSketchHasher(64, image_size=image_size, random_state=0))
 
-    methods = {
+    return {
         f"{name}, fc": replace(method, reads=networks)
         for name, method in METHODS.items()
-        if method.reads == "HOG" and method.make is not None
+        if method.reads == "HOG" and method.make is not None and name not in ONE_SPACE
     }
-    return methods | {"fc, not hashed": Method(None, reads=networks)}

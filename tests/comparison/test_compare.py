@@ -1,4 +1,6 @@
 import json
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -6,7 +8,13 @@ from planted_views import two_views
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import Bunch
 
-from sklearn_dsh import CCAHasher, ITQHasher, SketchImageArray, make_sketch_photo
+from sklearn_dsh import (
+    CCAHasher,
+    DeepSketchHasher,
+    ITQHasher,
+    SketchImageArray,
+    make_sketch_photo,
+)
 from sklearn_dsh.comparison import (
     Method,
     Plan,
@@ -286,7 +294,23 @@ def test_methods_on_learned_features():
     assert larger.reads(None).hasher.image_size == 96
     assert default_methods(image_size=96)["DCMH"].make(8, 0).image_size == 96
     assert methods["CCA-ITQ, fc"].grid == default_methods()["CCA-ITQ"].grid
-    assert methods["fc, not hashed"].make is None
     assert "DSH, fc" not in methods
     with pytest.raises(ValueError, match="features must be 'HOG' or 'fc', got 'pixels'"):
         default_methods("pixels")
+
+
+def test_every_method_on_learned_features(tmp_path, monkeypatch):
+    """The last layer of sketches is narrower than that of photos."""
+    few_steps = partial(DeepSketchHasher, max_iter=1, steps_per_iter=2)
+    monkeypatch.setattr("sklearn_dsh.comparison._methods.DeepSketchHasher", few_steps)
+    data = make_sketch_photo(n_categories=3, n_sketches=30, n_photos=36, size=32, random_state=0)
+    methods = default_methods("fc", image_size=32)
+    for name in set(methods) - {"CCA-ITQ, fc"}:  # one choice of settings is enough
+        methods[name] = replace(methods[name], grid={})
+    plan = Plan(methods=tuple(methods), bits=(8,), seeded_bits=8, protocols=("unseen",), k=2)
+    rows = compare(data, plan, tmp_path / "r.jsonl", methods=methods)
+    assert [row["method"] for row in rows] == [
+        f"{name}, fc"
+        for name in ("SDH", "SePH", "SCM-Seq", "SCM-Orth", "CVH", "CMFH", "CMSSH", "CCA-ITQ")
+    ]
+    assert all(0 < row["map"] <= 1 for row in rows)
