@@ -18,13 +18,14 @@ def to_command(arguments):
     taken, option = [], None
     for argument in arguments:
         if argument.startswith("-"):
-            option = argument
-            if argument not in (*LISTS, "--data"):
-                taken.append(argument.removeprefix("--data="))
-        elif option in LISTS:
-            taken += [option, argument]
-        else:
-            taken.append(argument)
+            option, _, value = argument.partition("=")
+            if option in (*LISTS, "--data"):
+                if not value:
+                    continue
+                argument = value
+            else:
+                option = None
+        taken += [option, argument] if option in LISTS else [argument]
     return taken
 
 

@@ -15,8 +15,8 @@ def training_pairs(data, n_pairs, random_state):
     data : ViewData
         Validated, with labels unless it is paired.
     n_pairs : int or "auto"
-        How many pairs to draw; "auto": as many as the larger view has rows in categories that both
-        views have. Of no effect on paired rows.
+        How many pairs to draw; "auto": of each category that both views have, as many as it has
+        rows in the larger of its views. Of no effect on paired rows.
     random_state : RandomState
 
     Returns

@@ -38,8 +38,8 @@ class CMFHHasher(LinearHasher):
     n_bits : int, default=32
         Number of bits of a code, also more than features.
     n_pairs : int or "auto", default="auto"
-        How many pairs to draw; "auto": as many as the larger view has rows in categories that
-        both views have. Of no effect on paired rows.
+        How many pairs to draw; "auto": of each category that both views have, as many as it has
+        rows in the larger of its views. Of no effect on paired rows.
     balance : float, default=0.5
         Weight, between 0 and 1, of the sketch view; the image view has the rest.
     mu : float, default=1.0

@@ -45,8 +45,8 @@ class CMSSHHasher(LinearHasher):
     n_bits : int, default=32
         Number of bits of a code, also more than features.
     n_pairs : int or "auto", default="auto"
-        How many pairs of one category to draw; "auto": as many as the larger view has rows in
-        categories that both views have. Of no effect on paired rows.
+        How many pairs of one category to draw; "auto": of each category that both views have, as
+        many as it has rows in the larger of its views. Of no effect on paired rows.
     random_state : int, RandomState instance or None, default=None
         Draws the pairs and starts the search for leading directions. An int gives the same hasher
         each time.

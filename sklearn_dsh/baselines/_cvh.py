@@ -35,16 +35,16 @@ class CVHHasher(LinearHasher):
     n_bits : int, default=32
         Number of bits of a code. There are as many directions as features of the narrower view,
         and by category one less than categories: W, centred, has no more to say, and the smallest
-        of the other eigenvectors are noise, which the paper would have as bits. Further bits are
-        signs of random combinations of the directions, as in :class:`SCMHasher`.
+        of the other eigenvectors are noise, which the paper would have as bits. With more bits than
+        directions all bits are signs of random combinations of these, as in :class:`SCMHasher`.
     similarity : {"auto", "categories", "pairs"}, default="auto"
         W: 1 for pairs of the same category and 0 otherwise, or I. "auto" takes categories where
         there are labels.
     reg : float, default=3.0
         Ridge, in units of the mean eigenvalue of each view's covariance.
     n_pairs : int or "auto", default="auto"
-        How many pairs of one category are drawn where the rows are not paired; "auto": as many as
-        the larger view has rows.
+        How many pairs of one category are drawn where the rows are not paired; "auto": of each
+        category that both views have, as many as it has rows in the larger of its views.
     random_state : int, RandomState instance or None, default=None
         Draws the pairs and combinations. An int gives the same hasher each time.
 

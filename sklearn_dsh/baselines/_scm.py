@@ -37,7 +37,7 @@ class SCMHasher(LinearHasher):
         Number of bits of a code.
     sequential : bool, default=True
         Whether bits are learned one after the other. Otherwise there are fewer directions than
-        categories, and further bits are signs of random combinations of these.
+        categories, and with more bits than directions all are signs of random combinations of them.
     reg : float, default=3.0
         Ridge added to the covariance of each view, in units of its mean eigenvalue.
     random_state : int, RandomState instance or None, default=None

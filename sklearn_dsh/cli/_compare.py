@@ -39,6 +39,12 @@ PACKAGES = ("torch", "scikit-learn", "numpy", "scipy")
 )
 @click.option("--part", is_flag=True, help="Take a research data set of which files are missing.")
 @click.option(
+    "--queries",
+    type=click.IntRange(min=1),
+    help="Sketches of each category of a research data set that are queries.  [default: the "
+    "papers': 50 of Sketchy, 10 of TU-Berlin]",
+)
+@click.option(
     "--size",
     type=click.IntRange(min=32),
     default=64,
@@ -94,8 +100,8 @@ PACKAGES = ("torch", "scikit-learn", "numpy", "scipy")
 @click.option("--output", "-o", type=click.Path(), default="comparison", show_default=True)
 @quiet_option
 def compare(
-    data, dataset, part, size, methods, features, protocols, k, published, quick, output, quiet,
-    **lengths,
+    data, dataset, part, queries, size, methods, features, protocols, k, published, quick, output,
+    quiet, **lengths,
 ):  # fmt: skip
     """Run every method on the same DATA, by the same protocols and measures; takes hours.
 
@@ -122,8 +128,14 @@ def compare(
     loader, options = LOADERS[dataset]
     if part and dataset == "folder":
         raise click.UsageError("--part is of research data sets: a folder is taken as it is.")
+    if queries and dataset == "folder":
+        raise click.UsageError(
+            "--queries is of research data sets: a folder has a split, or a fifth."
+        )
     if part:
         options = options | {"check_counts": False}
+    if queries:
+        options = options | {"n_queries": queries}
     plan = _make_plan(methods or tuple(known), protocols, k or 1, quick, **lengths)
     draws = find_spec("matplotlib") is not None
     if not draws:

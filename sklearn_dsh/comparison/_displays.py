@@ -239,6 +239,12 @@ def plot_retrieved(
     Returns
     -------
     figure : matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If there are not as many pictures, codes and labels of the queries, or of the gallery, or
+        codes are not sound.
     """
     sketches, photos = (
         X if hasattr(X, "shape") and not hasattr(X, "iloc") else np.asarray(X)
@@ -246,6 +252,17 @@ def plot_retrieved(
     )
     query_codes, gallery_codes = np.asarray(query_codes), np.asarray(gallery_codes)
     query_labels, gallery_labels = np.asarray(query_labels), np.asarray(gallery_labels)
+    for name, *parts in (
+        ("queries", sketches, query_codes, query_labels),
+        ("the gallery", photos, gallery_codes, gallery_labels),
+    ):
+        counts = [len(part) for part in parts]
+        if len(set(counts)) > 1:
+            raise ValueError(
+                "There are {} pictures, {} codes and {} labels of {}: give as many of each.".format(
+                    *counts, name
+                )
+            )
     if "f" not in (query_codes.dtype.kind, gallery_codes.dtype.kind):
         query_codes = check_codes(query_codes, name="query_codes")
         gallery_codes = check_codes(gallery_codes, name="gallery_codes")

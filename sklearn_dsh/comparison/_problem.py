@@ -73,7 +73,8 @@ def make_problem(
         From a loader of :mod:`sklearn_dsh.datasets`, with sketches and photos.
     protocol : {"paper", "unseen"}, default="paper"
         "paper", that of the literature: all photos are trained on and are the gallery. "unseen":
-        the gallery is photos that were not trained on.
+        the gallery is photos that were not trained on, nor were sketches drawn after them, where
+        the data tell (``sketch_groups`` and ``image_groups``, as of `load_sketchy`).
     random_state : int, default=0
         Seed of the split.
 
@@ -120,6 +121,10 @@ def make_problem(
             _, test = next(folds.split(X, y))
             held_out |= rows & np.isin(np.arange(len(y)), test)
             trained &= ~held_out
+    groups = [data.get(f"{view}_groups") for view in ("sketch", "image")]
+    if protocol == "unseen" and groups[0] is not None and groups[1] is not None:
+        sketched, shown = map(np.asarray, groups)
+        trained[is_sketch] &= ~np.isin(sketched, shown[held_out[~is_sketch]])
     in_gallery = ~is_sketch & (held_out | (protocol == "paper"))
     return Problem(
         protocol=protocol,

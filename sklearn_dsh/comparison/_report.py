@@ -68,6 +68,7 @@ def markdown_report(
             f"Protocol *{protocol}*: {n_sketches} sketches and {n_photos} photos to train on, "
             f"{n_queries} queries, gallery of {n_gallery}."
         )
+        chosen = {row["method"]: row["settings"] for row in part if row["settings"]}
         k = min(part[0]["k"], n_gallery)
         parts.append(_table(part, {"MAP": "map", f"precision@{k}": "precision"}))
         parts.append(
@@ -84,6 +85,12 @@ def markdown_report(
                 },
             )
         )
+        if chosen:
+            listed = (
+                f"{method} {', '.join(f'{name}={value}' for name, value in settings.items())}"
+                for method, settings in chosen.items()
+            )
+            parts.append(f"Chosen on the training data: {'; '.join(listed)}.")
     parts.append(
         "Encoding begins with what a method reads, pixels or features: to extract those is in no "
         "time, nor is the choice of settings in that of fit. The gallery is its codes (of methods "
@@ -91,7 +98,10 @@ def markdown_report(
     )
     drawn = dict.fromkeys(row["method"] for row in rows if row["draws_pairs"])
     if drawn:
-        parts.append(f"Pairs drawn within categories: {', '.join(drawn)}.")
+        parts.append(
+            f"Pairs drawn within categories (n_pairs by default where none is chosen): "
+            f"{', '.join(drawn)}."
+        )
     if published is not None:
         heads = ["published MAP, from memory of the paper", *(f"{m} bits" for m in PUBLISHED_BITS)]
         body = [

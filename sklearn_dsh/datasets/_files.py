@@ -129,7 +129,7 @@ def check_complete(name, n_categories, views):
     if lacks:
         raise ValueError(
             f"This is not the whole of {name}: {'; '.join(lacks)}. Extract the archives again, or "
-            "read a part on purpose with check_counts=False."
+            "read a part on purpose: check_counts=False, of the command --part."
         )
 
 
@@ -147,7 +147,7 @@ def draw_queries(sketches, n_queries, random_state):
         if len(files) <= n_queries:
             raise ValueError(
                 f"Category {category!r} has {len(files)} sketches: n_queries={n_queries} would "
-                "leave none to train on. Choose a smaller n_queries."
+                "leave none to train on. Choose fewer queries (of the command --queries)."
             )
         part = np.full(len(files), "train")
         part[rng.choice(len(files), n_queries, replace=False)] = "test"
@@ -161,7 +161,7 @@ def two_views(sketches, photos, size, split_sketch):
     Parameters
     ----------
     sketches, photos : dict
-        Category to list of paths.
+        Category to list of paths. Photos may be None.
     size : int or None
         None leaves paths undecoded.
     split_sketch : ndarray of str
@@ -172,11 +172,14 @@ def two_views(sketches, photos, size, split_sketch):
         ("sketch", "sketches", sketches, "L"),
         ("image", "images", photos, "RGB"),
     ):
+        if found is None:
+            data[f"{view}_paths"] = data[f"y_{view}"] = data[key] = None
+            continue
         paths = np.array([str(path) for files in found.values() for path in files])
         data[f"{view}_paths"] = paths
         data[f"y_{view}"] = np.repeat(list(found), [len(files) for files in found.values()])
         data[key] = paths if size is None else decode_images(paths, size, mode)
     data.split_sketch = split_sketch
     data.split_image = None
-    data.target_names = np.union1d(data.y_sketch, data.y_image)
+    data.target_names = np.array(sorted({*sketches, *(photos or ())}))
     return data

@@ -34,6 +34,7 @@ _PHOTO_FOLDERS = ("ImageResized", "ImageResized_ready", "images")
 @validate_params(
     {
         "root": [str, os.PathLike],
+        "extension": ["boolean"],
         "size": [Interval(Integral, 32, None, closed="left"), None],
         "n_queries": [Interval(Integral, 0, None, closed="left")],
         "random_state": ["random_state"],
@@ -44,6 +45,7 @@ _PHOTO_FOLDERS = ("ImageResized", "ImageResized_ready", "images")
 def load_tu_berlin(
     root: str | os.PathLike[str],
     *,
+    extension: bool = True,
     size: int | None = 64,
     n_queries: int = 10,
     random_state: int | np.random.RandomState | None = 0,
@@ -66,6 +68,9 @@ def load_tu_berlin(
     root : str or path-like
         The folder that holds `png` (or `sketches_png/png`) and `ImageResized`, or the one around it
         if it is called `TU-Berlin` or `TUBerlin`.
+    extension : bool, default=True
+        Whether to read the extension's photos. Without them there are sketches alone: `images`,
+        `y_image` and `image_paths` are None.
     size : int or None, default=64
         Height and width that images are squeezed to, at least 32. With None nothing is decoded:
         `sketches` and `images` are arrays of paths, which image hashers decode batch by batch. At
@@ -118,21 +123,20 @@ def load_tu_berlin(
     >>> data.sketches[queries], data.images  # queries and gallery  # doctest: +SKIP
     """
     root = existing_folder(root)
-    found = []
-    for names, what in (
-        (_SKETCH_FOLDERS, "sketches of TU-Berlin"),
-        (_PHOTO_FOLDERS, "photos of the TU-Berlin extension (TU-Berlin itself has only sketches)"),
-    ):
-        names = [level + name for level in _LEVELS for name in names]
-        found.append(images_by_category(find_folder([root], names, what)))
-    sketches, photos = found
-    if check_counts:
-        check_complete(
-            "the TU-Berlin extension",
-            N_CATEGORIES,
-            {
-                "sketches": (sketches, N_SKETCHES, SKETCHES_PER_CATEGORY),
-                "photos": (photos, N_PHOTOS, None),
-            },
+    sketches = _images_of(root, _SKETCH_FOLDERS, "sketches of TU-Berlin")
+    views = {"sketches": (sketches, N_SKETCHES, SKETCHES_PER_CATEGORY)}
+    photos = None
+    if extension:
+        photos = _images_of(
+            root, _PHOTO_FOLDERS, "photos of the TU-Berlin extension (extension=False: without)"
         )
+        views["photos"] = (photos, N_PHOTOS, None)
+    if check_counts:
+        name = "the TU-Berlin extension" if extension else "TU-Berlin"
+        check_complete(name, N_CATEGORIES, views)
     return two_views(sketches, photos, size, draw_queries(sketches, n_queries, random_state))
+
+
+def _images_of(root, names, what):
+    names = [level + name for level in _LEVELS for name in names]
+    return images_by_category(find_folder([root], names, what))

@@ -56,8 +56,8 @@ class DCMHHasher(BaseDeepHasher):
     eta : float, default=0.1
         Weight of the balance: every bit 1 for half of the items. 1 in the paper.
     n_pairs : int or "auto", default="auto"
-        How many pairs to draw where the views are not paired. "auto": as many as the larger view
-        has rows.
+        How many pairs to draw where the views are not paired. "auto": of each category that both
+        views have, as many as it has rows in the larger of its views.
     sketch_tokens : "auto", None, callable or transformer, default="auto"
         As in DeepSketchHasher.
     max_iter : int, default=3

@@ -158,6 +158,12 @@ def test_pairs_are_taken_as_they_are():
     assert list(labelled.classes_) == [0, 1]
 
 
+def test_pairs_without_labels_are_enough_for_planted_categories():
+    (train, _, _), (test, _, (y, _)) = (two_views(seed, width=(32, 2)) for seed in (0, 1))
+    hasher = CMFHHasher(16, random_state=0).fit(train[:, :12], train[:, 12:])
+    assert hasher.score(test[:, :12], test[:, 12:], (y, y)) > CLEARLY_LEARNED
+
+
 def test_number_of_pairs():
     train, test = two_views(0), two_views(1)
     few, many = (CMFHHasher(16, n_pairs=n, random_state=0).fit(*train) for n in (2, 300))

@@ -1,8 +1,11 @@
 import numpy as np
 import pytest
+from planted_views import two_views
 from sklearn.decomposition import PCA
 
 from sklearn_dsh import ITQHasher
+
+CLEARLY_LEARNED = 0.6  # mean average precision, where chance is 0.2
 
 
 @pytest.fixture
@@ -72,3 +75,10 @@ def test_fewer_rows_than_bits_and_features():
 def test_views_of_different_width_point_to_cca(views):
     with pytest.raises(ValueError, match="CCAHasher"):
         ITQHasher().fit(views[0], views[1][:, :5], views[2])
+
+
+@pytest.mark.parametrize("n_bits", [8, 64])
+def test_planted_categories_of_one_space_are_found_across_views(n_bits):
+    train, test = (two_views(seed, width=(12, 12), one_space=True) for seed in (0, 1))
+    hasher = ITQHasher(n_bits, random_state=0).fit(*train)
+    assert hasher.score(*test) > CLEARLY_LEARNED

@@ -1,7 +1,10 @@
 import numpy as np
 import pytest
+from planted_views import two_views
 
 from sklearn_dsh import RandomProjectionHasher
+
+CLEARLY_LEARNED = 0.6  # mean average precision, where chance is 0.2
 
 
 def test_share_of_differing_bits_is_the_angle():
@@ -39,3 +42,10 @@ def test_random_state():
 def test_views_of_different_width_point_to_cca():
     with pytest.raises(ValueError, match="CCAHasher"):
         RandomProjectionHasher().fit(np.eye(3), np.eye(4), ([0, 0, 1], [0, 0, 1, 1]))
+
+
+@pytest.mark.parametrize("n_bits", [8, 64])
+def test_planted_categories_of_one_space_are_found_across_views(n_bits):
+    train, test = (two_views(seed, width=(12, 12), one_space=True) for seed in (0, 1))
+    hasher = RandomProjectionHasher(n_bits, random_state=0).fit(*train)
+    assert hasher.score(*test) > CLEARLY_LEARNED

@@ -109,6 +109,12 @@ def test_a_part_of_a_research_data_set(run, tmp_path):
     arguments += ["--quick", "--size", 32, "-o", tmp_path / "out"]
     assert "expected 125" in run(*arguments, code=1).stderr
     assert "| LSH " in run(*arguments, "--part").stdout
+    problem = "6 sketches and 12 photos to train on, 98 queries"
+    arguments[-1] = tmp_path / "other"
+    arguments += ["--part", "--queries"]
+    assert "Choose fewer queries (of the command --queries)" in run(*arguments, 52, code=1).stderr
+    assert problem in run(*arguments, 49).stdout
+    assert "--queries is of research data" in run("compare", "x", "--queries", 3, code=2).stderr
 
 
 def test_a_picture_of_what_is_found(shared, run, tmp_path, monkeypatch):
@@ -155,6 +161,7 @@ def script():
             "--quick --data d --protocol paper unseen",
             "--quick d --protocol paper --protocol unseen",
         ),
+        ("--bits=32 64 --methods=A -k=5 --data d", "--bits 32 --bits 64 --methods A -k=5 d"),
         ("--help", "--help"),
     ],
 )

@@ -121,6 +121,7 @@ def test_report_and_plot(data, tmp_path):
     seeds = [rows[1]["map"], rows[2]["map"]]
     assert cells[2] == f"{np.mean(seeds):.3f} +- {np.std(seeds, ddof=1):.3f}"
     assert "precision@5, 16 bits" in text
+    assert f"Chosen on the training data: CCA-ITQ reg={rows[0]['settings']['reg']}." in text
     assert "published MAP, from memory of the paper" in text
     assert "0.783" in text
     figures = dict(
@@ -264,6 +265,7 @@ def test_features_alone(data, tmp_path):
     text = markdown_report(rows)
     assert f"{rows[0]['map']:.3f}" in text
     assert "bits" not in text
+    assert "Chosen" not in text
 
 
 def test_settings_of_another_length_are_not_taken(data, tmp_path):

@@ -113,6 +113,23 @@ def test_pictures_of_lists_series_and_codes_of_any_integers(tmp_path):
     assert levels == [0, 80, 160, 0]
 
 
+@pytest.mark.parametrize(
+    ("short", "message"),
+    [
+        (0, "There are 2 pictures, 3 codes and 3 labels of queries"),
+        (3, "There are 5 pictures, 4 codes and 5 labels of the gallery"),
+        (5, "There are 5 pictures, 5 codes and 4 labels of the gallery"),
+    ],
+)
+def test_pictures_without_codes_or_labels(short, message):
+    sketches, photos = np.zeros((3, 32, 32), np.uint8), np.zeros((5, 32, 32, 3), np.uint8)
+    codes, labels = np.zeros((5, 1), np.uint8), np.array(list("aabbb"))
+    arguments = [sketches, photos, codes[:3], codes, labels[:3], labels]
+    arguments[short] = arguments[short][:-1]
+    with pytest.raises(ValueError, match=message):
+        plot_retrieved(*arguments)
+
+
 def test_queries_are_drawn_from_different_categories():
     labels = np.repeat(["a", "b", "c"], [50, 5, 1])
     rows = choose_queries(labels, 5, 0)

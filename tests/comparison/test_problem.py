@@ -66,6 +66,20 @@ def test_other_parts_of_a_split_are_left_out():
     assert problem.sizes() == [12, 21, 4, 21]
 
 
+def test_sketches_of_the_unseen_photos_are_left_out():
+    """Sketches 0 to 9 were drawn after photo 0, and so on to photo 1; the others have none."""
+    groups = {"sketch_groups": np.arange(20) // 10, "image_groups": np.arange(21)}
+    split_image = np.array(["test", "train", "test"] * 7)
+    split = {"split_image": split_image, "split_sketch": np.array(["test", "train"] * 10)}
+    problem = make_problem(make_data(**split, **groups), "unseen")
+    assert numbers(problem.train.take_view("sketch")[:]) == list(range(22, 40, 4))
+    assert numbers(problem.queries) == list(range(0, 40, 4))
+    assert numbers(problem.gallery)[0] == 1
+    assert make_problem(make_data(**split, **groups)).sizes() == [10, 21, 10, 21]
+    del groups["image_groups"]
+    assert make_problem(make_data(**split, **groups), "unseen").sizes()[0] == 10
+
+
 def test_a_view_that_is_missing():
     data = make_data()
     data.images = None

@@ -134,8 +134,16 @@ def test_missing_folders(root):
     ):
         load_tu_berlin(root / "ImageResized")
     (root / "ImageResized").rename(root / "elsewhere")
-    with pytest.raises(ValueError, match=r"itself has only sketches\).*ImageResized, ImageRes"):
+    with pytest.raises(ValueError, match=r"\(extension=False: without\).*ImageResized, ImageR"):
         load_tu_berlin(root)
+    # TU-Berlin alone.
+    data = load_tu_berlin(root, extension=False, n_queries=1, size=32)
+    assert data.sketches.shape == (12, 32, 32)
+    assert data.images is data.y_image is data.image_paths is None
+    assert list(data.target_names) == list(CATEGORIES)
+    (root / "png/armchair/1.png").unlink()
+    with pytest.raises(ValueError, match=r"whole of TU-Berlin: .*'armchair' \(3\); 11 sketches"):
+        load_tu_berlin(root, extension=False)
 
 
 def test_bad_arguments(root):

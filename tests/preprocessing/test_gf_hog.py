@@ -186,11 +186,12 @@ def test_seeds_refits_and_pickles(photos, fitted):
     assert list(fitted.get_feature_names_out()) == [f"gfhogfeatures{i}" for i in range(6)]
 
 
-def test_learns_from_a_seeded_choice(photos, monkeypatch):
-    monkeypatch.setattr("sklearn_dsh.preprocessing._gf_hog._FIT_IMAGES", 3)
-    monkeypatch.setattr("sklearn_dsh.preprocessing._gf_hog._FIT_DESCRIPTORS", 50)
+@pytest.mark.parametrize(("name", "limit"), [("_FIT_IMAGES", 3), ("_FIT_DESCRIPTORS", 50)])
+def test_learns_from_a_seeded_choice(photos, fitted, monkeypatch, name, limit):
+    monkeypatch.setattr(f"sklearn_dsh.preprocessing._gf_hog.{name}", limit)
     first, second = (GFHOGFeatures(**SMALL).fit(photos).words_ for _ in range(2))
     np.testing.assert_array_equal(first, second)
+    assert not np.allclose(first, fitted.words_)  # those of all images
 
 
 def test_paths(photos, fitted, tmp_path):
