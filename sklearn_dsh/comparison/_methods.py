@@ -126,7 +126,7 @@ METHODS = {
     "SDH": Method(_hasher(SDHHasher), grid={"bandwidth": [0.3, 0.5, 1.0, 2.0]}),
     "SePH": Method(
         _hasher(SePHHasher),
-        grid={"bandwidth": [0.5, 1.0], "C": [10.0, 100.0]},
+        grid={"bandwidth": [0.5, 1.0], "C": [10.0, 100.0, 1000.0, 10_000.0]},
         draws_pairs=True,
     ),
     "SCM-Seq": Method(_hasher(SCMHasher), grid={"reg": RIDGES}),
@@ -137,7 +137,7 @@ METHODS = {
         grid={"gamma": [0.0001, 0.001, 0.01], "n_pairs": ["auto", 10_000]},
         draws_pairs=True,
     ),
-    "CMSSH": Method(_hasher(CMSSHHasher), grid={"n_pairs": ["auto", 20_000]}, draws_pairs=True),
+    "CMSSH": Method(_hasher(CMSSHHasher), grid={"n_pairs": [20_000, 40_000]}, draws_pairs=True),
     "CCA-ITQ": Method(_hasher(CCAHasher), grid={"reg": RIDGES}),
     "PCA-ITQ": Method(_hasher(ITQHasher)),
     "LSH": Method(_hasher(RandomProjectionHasher)),
