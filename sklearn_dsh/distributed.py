@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn import config_context, get_config
 from sklearn.base import BaseEstimator, _fit_context
+from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
@@ -357,7 +359,8 @@ def transform_dask(
     Parameters
     ----------
     hasher : fitted hasher
-        Anything with ``transform(X, view=...)`` that gives packed codes.
+        Anything with ``transform(X, view=...)`` that gives packed codes of ``n_bits`` bits; a
+        Pipeline that ends in one, where metadata routing hands it the view.
     X : dask array or dask bag
         Items along the first axis of an array: images, features or paths of files; or a bag of
         paths, which the workers can read.
@@ -373,30 +376,32 @@ def transform_dask(
     import dask
     import dask.array as da
 
-    width = -(-hasher.n_bits // 8)
+    n_bits = (hasher[-1] if isinstance(hasher, Pipeline) else hasher).n_bits
+    how = {"view": view, "width": -(-n_bits // 8), "config": get_config()}
     hasher = dask.delayed(hasher, pure=True)  # sent once, not with every block
     if hasattr(X, "to_delayed") and not hasattr(X, "chunks"):
-        codes = [dask.delayed(_transform_paths)(hasher, part, view) for part in X.to_delayed()]
-        blocks = [da.from_delayed(c, shape=(np.nan, width), dtype=np.uint8) for c in codes]
+        codes = [dask.delayed(_transform_paths)(hasher, part, **how) for part in X.to_delayed()]
+        blocks = [da.from_delayed(c, shape=(np.nan, how["width"]), dtype=np.uint8) for c in codes]
         return da.concatenate(blocks, allow_unknown_chunksizes=True)
     X = X.rechunk(dict.fromkeys(range(1, X.ndim), -1))
     blocks = [
         da.from_delayed(
-            dask.delayed(_transform)(hasher, block, view), shape=(n, width), dtype=np.uint8
+            dask.delayed(_transform)(hasher, block, **how), shape=(n, how["width"]), dtype=np.uint8
         )
         for block, n in zip(X.to_delayed().ravel(), X.chunks[0], strict=True)
     ]
     return da.concatenate(blocks)
 
 
-def _transform(hasher, X, view):
+def _transform(hasher, X, view, width, config):
     if not len(X):  # a partition of a filtered collection
-        return np.empty((0, -(-hasher.n_bits // 8)), dtype=np.uint8)
-    return hasher.transform(X, view=view)
+        return np.empty((0, width), dtype=np.uint8)
+    with config_context(**config):  # whether metadata is routed
+        return hasher.transform(X, view=view)
 
 
-def _transform_paths(hasher, paths, view):
-    return _transform(hasher, np.array(list(paths)), view)
+def _transform_paths(hasher, paths, **how):
+    return _transform(hasher, np.array(list(paths)), **how)
 
 
 def _client():

@@ -9,8 +9,12 @@ from threading import Thread
 import numpy as np
 import pytest
 from hamming_reference import brute_force, make_codes
+from planted_views import two_views
+from sklearn import config_context
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from sklearn_dsh import HammingRetriever, ITQHasher
+from sklearn_dsh import CCAHasher, HammingRetriever, ITQHasher, PerView, stack_views
 
 pytest.importorskip("distributed")
 import dask.array as da
@@ -177,6 +181,18 @@ def test_blocks_without_codes(client):
         ShardedHammingRetriever().fit(blocks[da.from_array(wanted & False, chunks=100)])
     with pytest.raises(ValueError, match="1 dimensions"):
         ShardedHammingRetriever().fit(blocks[:, 0])
+
+
+def test_encoding_by_a_pipeline(client):
+    X_sk, X_img, y = two_views(width=(6, 8))
+    with config_context(enable_metadata_routing=True):
+        scale = PerView(StandardScaler(), StandardScaler()).set_transform_request(view=True)
+        hasher = CCAHasher(12, random_state=0).set_transform_request(view=True)
+        pipeline = make_pipeline(scale, hasher).fit(*stack_views(X_sk, X_img, y))
+        expected = pipeline.transform(X_img, view="image")
+        X = da.from_array(X_img, chunks=(40, 8))
+        codes = transform_dask(pipeline, X, view="image")
+    np.testing.assert_array_equal(codes.compute(), expected)
 
 
 class LengthHasher:

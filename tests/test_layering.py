@@ -33,7 +33,8 @@ STANDS_ON = {
     "comparison": ["baselines", "compose", "datasets", "deep", "preprocessing", "model_selection"],
     "demo": ["comparison"],
     "gallery": ["retrieval"],
-    "serve": ["comparison", "gallery"],
+    "_model_files": ["base"],
+    "serve": ["_model_files", "comparison", "gallery"],
     "cli": ["comparison", "gallery", "serve"],
     "__main__": ["cli"],
 }

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import click
 
+from .._model_files import last_step, load_model
 from ._command import TRUST, Command, count, note, quiet_option
 from ._files import encode_files, find_images
-from ._models import last_step, load_model
 
 gallery_option = click.option(
     "--output",

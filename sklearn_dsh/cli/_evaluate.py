@@ -2,9 +2,9 @@
 
 import click
 
+from .._model_files import load_model
 from ._command import TRUST, Command, count, json_option, note, print_json, quiet_option
 from ._files import encode_files
-from ._models import load_model
 from ._training_items import count_trained_on
 
 PROTOCOLS = ("paper", "unseen")

@@ -8,9 +8,9 @@ import click
 
 import sklearn_dsh
 
+from .._model_files import check_model_path, last_step, save_model
 from ._command import Command, count, note, quiet_option
 from ._evaluate import PROTOCOLS
-from ._models import check_model_path, last_step, save_model
 from ._settings import make_estimator, parse_settings
 from ._training_items import item_ids
 

@@ -7,8 +7,8 @@ import click
 
 import sklearn_dsh
 
+from .._model_files import last_step, load_model
 from ._command import TRUST, Command, json_option, print_json
-from ._models import last_step, load_model
 
 
 @click.command(cls=Command, short_help="Tell what a model or gallery is.", epilog=TRUST)

@@ -2,9 +2,9 @@
 
 import click
 
+from .._model_files import check_same_model, load_model
 from ._command import TRUST, Command, json_option, print_json
 from ._files import encode_files, find_images
-from ._models import check_same_model, load_model
 
 
 @click.command(cls=Command, short_help="Find the photos nearest to sketches.", epilog=TRUST)

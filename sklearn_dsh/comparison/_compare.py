@@ -13,12 +13,14 @@ from tqdm import tqdm
 
 import sklearn_dsh
 
+from ..metrics import retrieval_scorer
 from ..model_selection import SketchKFold, StratifiedViewKFold
 from ._evaluate import (
     curves,
     evaluate,
     evaluate_features,
     evaluate_projections,
+    projection_score,
     retrieved,
     with_features,
 )
@@ -214,7 +216,9 @@ def _choose_settings(results, cell, method, problems, n_bits):
     key |= {"settings_of": cell["method"], "bits": n_bits}
     if not results.find(key):
         X, y, folds = problems.to_choose_with(cell["protocol"], method.reads)
-        search = GridSearchCV(method.make(n_bits, 0), method.grid, cv=folds, refit=False)
+        hasher = method.make(n_bits, 0)
+        scoring = retrieval_scorer("mean_average_precision") if method.hashes else projection_score
+        search = GridSearchCV(hasher, method.grid, scoring=scoring, cv=folds, refit=False)
         search.fit(X, y)
         sizes = problems.get(cell["protocol"], "images").sizes()
         results.add(key | {"settings": search.best_params_, "sizes": sizes})

@@ -263,7 +263,12 @@ def plot_retrieved(
                     *counts, name
                 )
             )
-    if "f" not in (query_codes.dtype.kind, gallery_codes.dtype.kind):
+    if (query_codes.dtype.kind == "f") != (gallery_codes.dtype.kind == "f"):
+        raise ValueError(
+            f"query_codes are of {query_codes.dtype} and gallery_codes of {gallery_codes.dtype}: "
+            "both are packed codes, or both are floats."
+        )
+    if query_codes.dtype.kind != "f":
         query_codes = check_codes(query_codes, name="query_codes")
         gallery_codes = check_codes(gallery_codes, name="gallery_codes")
     queries = choose_queries(query_labels, n_queries, random_state)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.metrics.pairwise import euclidean_distances
+from sklearn.pipeline import Pipeline
 from sklearn.utils import gen_batches
 
 from ..metrics import (
@@ -69,10 +70,11 @@ def evaluate(hasher: Any, problem: Problem, *, k: int = 200) -> Result:
     result : Result
     """
     _, fit_seconds = timed(hasher.fit, problem.train, problem.y_train, times=1)
-    gallery_codes = hasher.transform(SketchImageArray(None, problem.gallery))
+    gallery_codes = np.asarray(hasher.transform(SketchImageArray(None, problem.gallery)))
     queries = SketchImageArray(problem.queries, None)
     hasher.transform(queries[:1])  # what is built once, at the first call, is no query's time
     query_codes, encode_seconds = timed(hasher.transform, queries)
+    query_codes = np.asarray(query_codes)  # of scikit-learn's transform_output="pandas", too
 
     retriever = HammingRetriever(n_neighbors=min(k, len(gallery_codes))).fit(gallery_codes)
     retriever.kneighbors(query_codes[:1])
@@ -107,7 +109,8 @@ def evaluate_features(problem: Problem, *, k: int = 200) -> Result:
         ``query_codes`` and ``gallery_codes`` are the vectors.
     """
     queries, gallery = (  # bytes would be taken for codes
-        X if X.dtype.kind == "f" else X.astype(float) for X in (problem.queries, problem.gallery)
+        X if X.dtype.kind == "f" else X.astype(float)
+        for X in map(np.asarray, (problem.queries, problem.gallery))
     )
     k = min(k, len(gallery))
     search_seconds = sum(
@@ -123,7 +126,7 @@ def evaluate_features(problem: Problem, *, k: int = 200) -> Result:
         precision=float(np.concatenate(precisions).mean()),
         encode_microseconds=None,
         search_microseconds=1e6 * search_seconds / len(queries),
-        bytes_per_photo=problem.gallery.dtype.itemsize * gallery.shape[1],
+        bytes_per_photo=np.asarray(problem.gallery).dtype.itemsize * gallery.shape[1],
         fit_seconds=None,
         query_codes=queries,
         gallery_codes=gallery,
@@ -136,7 +139,8 @@ def evaluate_projections(hasher: Any, problem: Problem, *, k: int = 200) -> Resu
     Parameters
     ----------
     hasher : estimator
-        With ``project``, such as :class:`~sklearn_dsh.DeepMetricHasher`; fitted in place.
+        With ``project``, such as :class:`~sklearn_dsh.DeepMetricHasher`, or a Pipeline that ends
+        in one; fitted in place.
     problem : Problem
     k : int, default=200
 
@@ -146,13 +150,30 @@ def evaluate_projections(hasher: Any, problem: Problem, *, k: int = 200) -> Resu
         ``query_codes`` and ``gallery_codes`` are the projections.
     """
     _, fit_seconds = timed(hasher.fit, problem.train, problem.y_train, times=1)
-    gallery = hasher.project(SketchImageArray(None, problem.gallery))
+    gallery = _project(hasher, SketchImageArray(None, problem.gallery))
     queries = SketchImageArray(problem.queries, None)
-    hasher.project(queries[:1])
-    projected, encode_seconds = timed(hasher.project, queries)
+    _project(hasher, queries[:1])
+    projected, encode_seconds = timed(_project, hasher, queries)
     result = evaluate_features(replace(problem, queries=projected, gallery=gallery), k=k)
     encode_microseconds = 1e6 * encode_seconds / len(projected)
     return replace(result, fit_seconds=fit_seconds, encode_microseconds=encode_microseconds)
+
+
+def _project(hasher, X):
+    if isinstance(hasher, Pipeline):
+        return hasher[-1].project(hasher[:-1].transform(X) if len(hasher) > 1 else X)
+    return hasher.project(X)
+
+
+def projection_score(hasher, X, y):
+    """Mean average precision of a fitted hasher by `project`, as a scorer of scikit-learn's."""
+    y, of_sketches = np.asarray(y), X.is_sketch
+    problem = Problem(
+        "", None, None,
+        queries=_project(hasher, X[of_sketches]), y_query=y[of_sketches],
+        gallery=_project(hasher, X[~of_sketches]), y_gallery=y[~of_sketches],
+    )  # fmt: skip
+    return evaluate_features(problem).mean_average_precision
 
 
 def _blocks(n_queries):

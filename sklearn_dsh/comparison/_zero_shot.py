@@ -97,7 +97,7 @@ def make_zero_shot_problem(
         seen_photos = np.flatnonzero(~unseen & ~X.is_sketch)
         of_photos = seen_photos - X.n_sketches
         split = data.get("split_image")
-        split = None if split is None else split[of_photos]
+        split = None if split is None else np.asarray(split)[of_photos]
         train, test = _divide(split, y[seen_photos], random_state)
         trained[seen_photos] = train
         in_gallery[seen_photos] = test

@@ -83,6 +83,11 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
     processes.share(hasher.batch_size)  # refused before any work if it cannot be shared
     seed = int(check_random_state(hasher.random_state).randint(2**31 - 1))
     split_seed = seed = processes.broadcast(seed)
+    if start is not None and "category_codes_" not in start:
+        raise ValueError(
+            "This hasher holds the weights of a file and no category codes: it cannot be trained "
+            "further. Fit with warm_start=False, or use c1_weights for a start."
+        )
     if start is not None:  # further rounds see other batches, and hold out the same rows
         split_seed = start.get("_split_seed", split_seed)
         seed = int(np.random.SeedSequence([seed, start["n_iter_"]]).generate_state(1)[0] >> 1)
@@ -193,11 +198,6 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
 
 
 def _check_same_networks(start, network_settings, classes):
-    if "category_codes_" not in start:
-        raise ValueError(
-            "This hasher holds the weights of a file and no category codes: it cannot be trained "
-            "further. Fit with warm_start=False, or use c1_weights for a start."
-        )
     if not np.array_equal(start["classes_"], classes):
         raise ValueError(
             f"The categories are {classes.tolist()}, but the networks were trained on "

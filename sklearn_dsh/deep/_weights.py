@@ -44,7 +44,7 @@ def resolve_device(device):
     """ "auto" -> CUDA when there is one, else the CPU; anything else is a torch device name."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    device = torch.device(device)
+    device = _named(device)
     if device.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(
             f"device={str(device)!r} was asked for, but torch {torch.__version__} sees no CUDA "
@@ -53,8 +53,20 @@ def resolve_device(device):
     return device
 
 
+def _named(device):
+    try:
+        return torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(
+            f"device={device!r} is no device of torch {torch.__version__}: expected 'auto', 'cpu', "
+            f"'cuda' or 'cuda:0', say ({error})."
+        ) from error
+
+
 def resolve_encoding_device(device):
     """As `resolve_device`, but what was trained on CUDA is read on a CPU where there is none."""
+    if device != "auto":
+        _named(device)  # a wrong name is no missing device
     try:
         return resolve_device(device)
     except ValueError as error:

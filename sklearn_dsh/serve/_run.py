@@ -6,9 +6,9 @@ import sys
 import webbrowser
 from contextlib import suppress
 
-import joblib
 import uvicorn
 
+from .._model_files import load_model
 from ..gallery import Gallery
 from ._app import LOOPBACK, create_app
 from ._example import ensure_example
@@ -70,7 +70,7 @@ def _load(model, gallery):
         samples = sorted((folder / "samples").glob("*.png"))
     opened = Gallery.load(gallery)
     opened.check_model(model)
-    return {"hasher": joblib.load(model), "gallery": opened, "samples": samples}
+    return {"hasher": load_model(model), "gallery": opened, "samples": samples}
 
 
 def _listen(host, port):

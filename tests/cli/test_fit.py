@@ -9,11 +9,11 @@ import pytest
 from sklearn_dsh import (
     CCAHasher,
     HOGFeatures,
+    _model_files,
     load_sketch_photo_folder,
     make_sketch_photo,
 )
-from sklearn_dsh.cli import _models
-from sklearn_dsh.cli._models import load_model, save_model
+from sklearn_dsh._model_files import load_model, save_model
 from sklearn_dsh.comparison import make_problem
 from sklearn_dsh.views import SketchImageArray
 
@@ -182,7 +182,7 @@ def test_an_interruption_leaves_the_old_model(function, tmp_path, monkeypatch):
         def interrupt(*args):
             raise KeyboardInterrupt
 
-        patch.setattr(_models.os, function, interrupt)
+        patch.setattr(_model_files.os, function, interrupt)
         with pytest.raises(KeyboardInterrupt):
             save_model("new", path)
     assert joblib.load(path) == "old"

@@ -5,14 +5,20 @@ from functools import partial
 import numpy as np
 import pytest
 from planted_views import two_views
+from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.metrics import average_precision_score
+from sklearn.metrics.pairwise import euclidean_distances
+from sklearn.pipeline import make_pipeline
 from sklearn.utils import Bunch
 
 from sklearn_dsh import (
     CCAHasher,
     DeepSketchHasher,
     ITQHasher,
+    PerView,
     SketchImageArray,
+    SketchKFold,
     make_sketch_photo,
 )
 from sklearn_dsh.comparison import (
@@ -286,6 +292,66 @@ def test_methods_that_are_not_hashed_are_ranked_by_their_projections(data, tmp_p
     expected = module.evaluate_projections(made, make_problem(data), k=5)
     assert row["map"] == expected.mean_average_precision
     assert row["bytes_per_photo"] == 8 * 8
+
+
+def test_settings_of_projections_are_chosen_by_their_ranking(data, tmp_path):
+    """Of a pipeline, too, whose last step projects."""
+
+    def make(n_bits, seed):
+        return make_pipeline(PerView(), CCAHasher(n_bits, random_state=seed))
+
+    grid = {"ccahasher__reg": [1e-3, 0.1, 10.0]}
+    methods = {"real": Method(make, grid=grid, hashes=False)}
+    plan = Plan(methods=("real",), bits=(3,), protocols=("paper",), seeded_bits=3, k=5)
+    (row,) = compare(data, plan, tmp_path / "r.jsonl", methods=methods)
+    problem = make_problem(data)
+    X, y, scores = problem.train, problem.y_train, {}
+    for reg in grid["ccahasher__reg"]:
+        of_folds = []
+        for train, test in SketchKFold(3, shuffle=True, random_state=0).split(X, y):
+            hasher = CCAHasher(3, reg=reg, random_state=0).fit(X[train], y[train])
+            test_X, test_y = X[test], y[test]
+            queries = hasher.project(test_X.take_view("sketch")[:])
+            gallery = hasher.project(test_X.take_view("image")[:], "image")
+            relevant = test_y[~test_X.is_sketch] == test_y[test_X.is_sketch][:, None]
+            nearness = -euclidean_distances(queries, gallery)
+            of_folds.append(np.mean(list(map(average_precision_score, relevant, nearness))))
+        scores[reg] = np.mean(of_folds)
+    assert row["settings"] == {"ccahasher__reg": max(scores, key=scores.get)}
+    hasher = CCAHasher(3, reg=row["settings"]["ccahasher__reg"], random_state=0)
+    assert row["map"] == module.evaluate_projections(hasher, problem, k=5).mean_average_precision
+
+
+class Encoder(BaseEstimator):
+    """The signs of features as codes, and nothing else."""
+
+    def __init__(self, n_kept=8):
+        self.n_kept = n_kept
+
+    def fit(self, X, y):
+        return self
+
+    def transform(self, X):
+        rows = np.empty((len(X), self.n_kept))
+        for view, of_view in (("sketch", X.is_sketch), ("image", ~X.is_sketch)):
+            if of_view.any():
+                rows[of_view] = X.take_view(view)[:][:, : self.n_kept]
+        return np.packbits(rows > 0, axis=1)
+
+
+def test_settings_of_what_only_gives_codes(data, tmp_path):
+    methods = {"signs": Method(lambda n_bits, seed: Encoder(), grid={"n_kept": [4, 8]})}
+    plan = Plan(methods=("signs",), bits=(8,), protocols=("paper",), seeded_bits=8, k=5)
+    (row,) = compare(data, plan, tmp_path / "r.jsonl", methods=methods)
+    assert row["settings"]["n_kept"] in (4, 8)
+
+
+def test_frames_for_arrays(data, tmp_path):
+    plan = Plan(methods=("CCA-ITQ", "HOG, not hashed"), bits=(8,), seeded_bits=8, k=5)
+    arrays = compare(data, plan, tmp_path / "arrays.jsonl")
+    with config_context(transform_output="pandas"):
+        frames = compare(data, plan, tmp_path / "frames.jsonl")
+    assert [row["map"] for row in arrays] == [row["map"] for row in frames]
 
 
 def test_methods_on_learned_features():

@@ -130,6 +130,14 @@ def test_pictures_without_codes_or_labels(short, message):
         plot_retrieved(*arguments)
 
 
+def test_codes_and_floats_have_no_distance():
+    sketches, photos = np.zeros((1, 32, 32), np.uint8), np.zeros((2, 32, 32, 3), np.uint8)
+    floats, codes = np.array([[3.0]]), np.uint8([[19], [4]])
+    for query, gallery in ((floats, codes), (codes[:1], np.repeat(floats, 2, axis=0))):
+        with pytest.raises(ValueError, match="both are packed codes, or both are floats"):
+            plot_retrieved(sketches, photos, query, gallery, ["a"], ["a", "b"])
+
+
 def test_queries_are_drawn_from_different_categories():
     labels = np.repeat(["a", "b", "c"], [50, 5, 1])
     rows = choose_queries(labels, 5, 0)

@@ -92,6 +92,16 @@ def test_generalised_leaves_other_parts_of_the_split_out():
     assert problem.sizes() == [6, 16, 6, 24]
 
 
+def test_a_split_that_is_a_list():
+    split = np.array(["test", "train"] * 50)[: len(make_data().y_image)]
+    array, given = (
+        make_zero_shot_problem(make_data(split_image=part), ["a", "b"], generalised=True)
+        for part in (split, split.tolist())
+    )
+    np.testing.assert_array_equal(array.y_gallery, given.y_gallery)
+    np.testing.assert_array_equal(array.y_train, given.y_train)
+
+
 def test_generalised_without_a_split():
     problems = [
         make_zero_shot_problem(make_data(), ["a", "b"], generalised=True, random_state=seed)

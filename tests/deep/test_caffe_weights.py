@@ -273,6 +273,15 @@ def test_loaded_hasher_is_fitted_encodes_and_pickles(hasher, models):
         hasher.transform(sketches[:, :100, :100])
 
 
+def test_training_does_not_go_on_from_a_file(models):
+    loaded = DeepSketchHasher.from_caffemodel(sketch=models.sketch)
+    sketches, y = np.zeros((4, 200, 200), np.uint8), [0, 1, 0, 1]
+    with pytest.raises(ValueError, match="weights of a file and no category codes"):
+        loaded.partial_fit(sketches, y)
+    with pytest.raises(ValueError, match="weights of a file and no category codes"):
+        loaded.set_params(warm_start=True).fit(sketches, y)
+
+
 def test_network_is_built_once(hasher, monkeypatch):
     sketch = np.full((1, 200, 200), 255, dtype=np.uint8)
     first = hasher.transform(sketch)

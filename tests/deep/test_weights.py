@@ -83,3 +83,9 @@ def test_networks_are_built_once_and_dropped_with_their_owner():
     del owner
     gc.collect()
     assert alive() is None
+
+
+@pytest.mark.parametrize("resolve", [_weights.resolve_device, _weights.resolve_encoding_device])
+def test_a_wrong_name_is_no_missing_device(resolve):
+    with pytest.raises(ValueError, match="device='gpu' is no device of torch"):
+        resolve("gpu")

@@ -93,6 +93,13 @@ def test_model_or_gallery_alone(given, text):
         run(**given)
 
 
+def test_a_file_that_is_no_model(gallery, tmp_path):
+    (tmp_path / "notes.txt").write_text("no model")
+    gallery.save(tmp_path / "gallery")
+    with pytest.raises(ValueError, match=r"notes\.txt' is cut off, damaged or no model"):
+        run(tmp_path / "notes.txt", tmp_path / "gallery", port=0)
+
+
 def test_port_that_is_taken():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

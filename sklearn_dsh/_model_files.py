@@ -38,7 +38,7 @@ def load_model(path):
     from sklearn.exceptions import NotFittedError
     from sklearn.utils.validation import check_is_fitted
 
-    from ..base import BaseCrossModalHasher
+    from .base import BaseCrossModalHasher
 
     path = str(path)
     if not os.path.isfile(path):
