@@ -397,7 +397,7 @@ def _transform(hasher, X, view, width, config):
     if not len(X):  # a partition of a filtered collection
         return np.empty((0, width), dtype=np.uint8)
     with config_context(**config):  # whether metadata is routed
-        return hasher.transform(X, view=view)
+        return np.asarray(hasher.transform(X, view=view))
 
 
 def _transform_paths(hasher, paths, **how):
