@@ -4,6 +4,8 @@ import os
 import secrets
 from pathlib import Path
 
+from ._pipelines import last_step
+
 
 def check_model_path(path):
     """ValueError if no model can be written there: known before anything is learned."""
@@ -60,13 +62,6 @@ def load_model(path):
     except NotFittedError as error:
         raise ValueError(f"The {type(hasher).__name__} in {path!r} is not fitted.") from error
     return hasher
-
-
-def last_step(hasher):
-    """The hasher itself, of a Pipeline too."""
-    from sklearn.pipeline import Pipeline
-
-    return hasher.steps[-1][1] if isinstance(hasher, Pipeline) else hasher
 
 
 def check_same_model(gallery, hasher, model_path, gallery_path):

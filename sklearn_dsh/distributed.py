@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn import config_context, get_config
 from sklearn.base import BaseEstimator, _fit_context
-from sklearn.pipeline import Pipeline
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_dsh._pipelines import last_step
 from sklearn_dsh.codes import check_codes
 from sklearn_dsh.retrieval import HammingRetriever
 from sklearn_dsh.retrieval._search import (
@@ -376,17 +376,17 @@ def transform_dask(
     import dask
     import dask.array as da
 
-    n_bits = (hasher[-1] if isinstance(hasher, Pipeline) else hasher).n_bits
-    how = {"view": view, "width": -(-n_bits // 8), "config": get_config()}
+    width = -(-last_step(hasher).n_bits // 8)
+    how = {"view": view, "width": width, "config": get_config()}
     hasher = dask.delayed(hasher, pure=True)  # sent once, not with every block
     if hasattr(X, "to_delayed") and not hasattr(X, "chunks"):
         codes = [dask.delayed(_transform_paths)(hasher, part, **how) for part in X.to_delayed()]
-        blocks = [da.from_delayed(c, shape=(np.nan, how["width"]), dtype=np.uint8) for c in codes]
+        blocks = [da.from_delayed(c, shape=(np.nan, width), dtype=np.uint8) for c in codes]
         return da.concatenate(blocks, allow_unknown_chunksizes=True)
     X = X.rechunk(dict.fromkeys(range(1, X.ndim), -1))
     blocks = [
         da.from_delayed(
-            dask.delayed(_transform)(hasher, block, **how), shape=(n, how["width"]), dtype=np.uint8
+            dask.delayed(_transform)(hasher, block, **how), shape=(n, width), dtype=np.uint8
         )
         for block, n in zip(X.to_delayed().ravel(), X.chunks[0], strict=True)
     ]

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from .._model_files import last_step, load_model
+from .._model_files import load_model
+from .._pipelines import last_step
 from ._command import TRUST, Command, count, note, quiet_option
 from ._files import encode_files, find_images
 

@@ -8,7 +8,8 @@ import click
 
 import sklearn_dsh
 
-from .._model_files import check_model_path, last_step, save_model
+from .._model_files import check_model_path, save_model
+from .._pipelines import last_step
 from ._command import Command, count, note, quiet_option
 from ._evaluate import PROTOCOLS
 from ._settings import make_estimator, parse_settings

@@ -7,7 +7,8 @@ import click
 
 import sklearn_dsh
 
-from .._model_files import last_step, load_model
+from .._model_files import load_model
+from .._pipelines import last_step
 from ._command import TRUST, Command, json_option, print_json
 
 

@@ -108,25 +108,22 @@ def evaluate_features(problem: Problem, *, k: int = 200) -> Result:
     result : Result
         ``query_codes`` and ``gallery_codes`` are the vectors.
     """
+    queries, gallery = np.asarray(problem.queries), np.asarray(problem.gallery)
+    bytes_per_photo = gallery.dtype.itemsize * gallery.shape[1]
     queries, gallery = (  # bytes would be taken for codes
-        X if X.dtype.kind == "f" else X.astype(float)
-        for X in map(np.asarray, (problem.queries, problem.gallery))
+        X if X.dtype.kind == "f" else X.astype(float) for X in (queries, gallery)
     )
     k = min(k, len(gallery))
     search_seconds = sum(
         timed(find_nearest, queries[rows], gallery, k)[1] for rows in _blocks(len(queries))
     )
-    precisions, averages = [], []
-    for relevant, hits in _ranked(problem):
-        precisions.append(hits[:, k - 1] / k)
-        at_rank = hits / np.arange(1, len(gallery) + 1)
-        averages.append((at_rank * relevant).sum(axis=1) / hits[:, -1])
+    mean_average_precision, precision = _quality(problem, k)
     return Result(
-        mean_average_precision=float(np.concatenate(averages).mean()),
-        precision=float(np.concatenate(precisions).mean()),
+        mean_average_precision=mean_average_precision,
+        precision=precision,
         encode_microseconds=None,
         search_microseconds=1e6 * search_seconds / len(queries),
-        bytes_per_photo=np.asarray(problem.gallery).dtype.itemsize * gallery.shape[1],
+        bytes_per_photo=bytes_per_photo,
         fit_seconds=None,
         query_codes=queries,
         gallery_codes=gallery,
@@ -173,11 +170,21 @@ def projection_score(hasher, X, y):
         queries=_project(hasher, X[of_sketches]), y_query=y[of_sketches],
         gallery=_project(hasher, X[~of_sketches]), y_gallery=y[~of_sketches],
     )  # fmt: skip
-    return evaluate_features(problem).mean_average_precision
+    return _quality(problem, k=1)[0]
 
 
 def _blocks(n_queries):
     return gen_batches(n_queries, _QUERIES_AT_ONCE)
+
+
+def _quality(problem, k):
+    """Mean average precision and precision at k by the Euclidean distance of vectors."""
+    precisions, averages = [], []
+    for relevant, hits in _ranked(problem):
+        precisions.append(hits[:, k - 1] / k)
+        at_rank = hits / np.arange(1, relevant.shape[1] + 1)
+        averages.append((at_rank * relevant).sum(axis=1) / hits[:, -1])
+    return float(np.concatenate(averages).mean()), float(np.concatenate(precisions).mean())
 
 
 def _ranked(problem):

@@ -149,8 +149,11 @@ METHODS = {
     "S-HELO, not hashed": Method(None, reads="S-HELO"),
     "GF-HOG, not hashed": Method(None, reads="GF-HOG"),
 }
-# Both views go through one hash function: their features must be of one space.
-ONE_SPACE = ("PCA-ITQ", "LSH")
+
+
+def _reads_one_space(method):
+    """Whether both views go through one hash function."""
+    return method.make(1, 0)._shared_feature_space
 
 
 def default_methods(
@@ -199,5 +202,5 @@ def default_methods(
     return {
         f"{name}, fc": replace(method, reads=networks)
         for name, method in METHODS.items()
-        if method.reads == "HOG" and method.make is not None and name not in ONE_SPACE
+        if method.reads == "HOG" and method.make is not None and not _reads_one_space(method)
     }

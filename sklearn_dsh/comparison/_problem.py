@@ -121,10 +121,10 @@ def make_problem(
             _, test = next(folds.split(X, y))
             held_out |= rows & np.isin(np.arange(len(y)), test)
             trained &= ~held_out
-    groups = [data.get(f"{view}_groups") for view in ("sketch", "image")]
-    if protocol == "unseen" and groups[0] is not None and groups[1] is not None:
-        sketched, shown = map(np.asarray, groups)
-        trained[is_sketch] &= ~np.isin(sketched, shown[held_out[~is_sketch]])
+    drawn_after, photos = data.get("sketch_groups"), data.get("image_groups")
+    if protocol == "unseen" and drawn_after is not None and photos is not None:
+        shown = np.asarray(photos)[held_out[~is_sketch]]
+        trained[is_sketch] &= ~np.isin(drawn_after, shown)
     in_gallery = ~is_sketch & (held_out | (protocol == "paper"))
     return Problem(
         protocol=protocol,

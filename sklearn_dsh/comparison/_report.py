@@ -68,7 +68,6 @@ def markdown_report(
             f"Protocol *{protocol}*: {n_sketches} sketches and {n_photos} photos to train on, "
             f"{n_queries} queries, gallery of {n_gallery}."
         )
-        chosen = {row["method"]: row["settings"] for row in part if row["settings"]}
         k = min(part[0]["k"], n_gallery)
         parts.append(_table(part, {"MAP": "map", f"precision@{k}": "precision"}))
         parts.append(
@@ -85,6 +84,7 @@ def markdown_report(
                 },
             )
         )
+        chosen = {row["method"]: row["settings"] for row in part if row["settings"]}
         if chosen:
             listed = (
                 f"{method} {', '.join(f'{name}={value}' for name, value in settings.items())}"

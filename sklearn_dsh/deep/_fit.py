@@ -83,12 +83,13 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
     processes.share(hasher.batch_size)  # refused before any work if it cannot be shared
     seed = int(check_random_state(hasher.random_state).randint(2**31 - 1))
     split_seed = seed = processes.broadcast(seed)
-    if start is not None and "category_codes_" not in start:
-        raise ValueError(
-            "This hasher holds the weights of a file and no category codes: it cannot be trained "
-            "further. Fit with warm_start=False, or use c1_weights for a start."
-        )
-    if start is not None:  # further rounds see other batches, and hold out the same rows
+    if start is not None:
+        if "category_codes_" not in start:
+            raise ValueError(
+                "This hasher holds the weights of a file and no category codes: it cannot be "
+                "trained further. Fit with warm_start=False, or use c1_weights for a start."
+            )
+        # Further rounds see other batches, and hold out the same rows.
         split_seed = start.get("_split_seed", split_seed)
         seed = int(np.random.SeedSequence([seed, start["n_iter_"]]).generate_state(1)[0] >> 1)
     random_state = np.random.RandomState(seed)

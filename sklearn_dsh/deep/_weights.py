@@ -40,36 +40,34 @@ def from_tensors(tensors):
     }
 
 
+class NoCuda(ValueError):
+    """CUDA was asked for where there is none."""
+
+
 def resolve_device(device):
     """ "auto" -> CUDA when there is one, else the CPU; anything else is a torch device name."""
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    device = _named(device)
-    if device.type == "cuda" and not torch.cuda.is_available():
+    try:
+        device = torch.device(device)
+    except RuntimeError as error:
         raise ValueError(
+            f"device={device!r} is no device of torch {torch.__version__}: expected 'auto', 'cpu', "
+            f"'cuda' or 'cuda:0', say ({error})."
+        ) from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise NoCuda(
             f"device={str(device)!r} was asked for, but torch {torch.__version__} sees no CUDA "
             "device: use device='auto' or 'cpu', or install a CUDA build of torch."
         )
     return device
 
 
-def _named(device):
-    try:
-        return torch.device(device)
-    except RuntimeError as error:
-        raise ValueError(
-            f"device={device!r} is no device of torch {torch.__version__}: expected 'auto', 'cpu', "
-            f"'cuda' or 'cuda:0', say ({error})."
-        ) from error
-
-
 def resolve_encoding_device(device):
     """As `resolve_device`, but what was trained on CUDA is read on a CPU where there is none."""
-    if device != "auto":
-        _named(device)  # a wrong name is no missing device
     try:
         return resolve_device(device)
-    except ValueError as error:
+    except NoCuda as error:
         warnings.warn(f"{error} Encoding on the CPU.", RuntimeWarning, stacklevel=3)
         return torch.device("cpu")
 

@@ -4,8 +4,8 @@ import threading
 import time
 
 import numpy as np
-from sklearn.pipeline import Pipeline
 
+from .._pipelines import last_step
 from ._images import read_upload, to_sketch
 
 _SIDE_OF_FEATURES = 256  # what transformers that resize on their own are given
@@ -40,7 +40,7 @@ class DrawingSearch:
             raise ValueError("The gallery is empty: add photos to it first.")
         self.n_results = min(n_results, len(gallery))
         self.shape = _sketch_shape(hasher)
-        n_bits = _last_step(hasher).n_bits
+        n_bits = last_step(hasher).n_bits
         if n_bits != gallery.n_bits:
             raise ValueError(
                 f"The hasher gives codes of {n_bits} bits and the gallery holds codes of "
@@ -101,13 +101,9 @@ class DrawingSearch:
         return distances, indices, 1000 * (encoded - start), 1000 * (done - encoded)
 
 
-def _last_step(hasher):
-    return hasher[-1] if isinstance(hasher, Pipeline) else hasher
-
-
 def _sketch_shape(hasher):
     """Height and width at which a hasher reads sketches."""
-    last = _last_step(hasher)
+    last = last_step(hasher)
     if not hasattr(last, "views_"):
         raise ValueError(
             f"{type(last).__name__} is no fitted hasher: call its fit, or give one that was fitted."
