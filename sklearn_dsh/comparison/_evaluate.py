@@ -117,7 +117,9 @@ def evaluate_features(problem: Problem, *, k: int = 200) -> Result:
     search_seconds = sum(
         timed(find_nearest, queries[rows], gallery, k)[1] for rows in _blocks(len(queries))
     )
-    mean_average_precision, precision = _quality(problem, k)
+    mean_average_precision, precision = _quality(
+        queries, gallery, problem.y_query, problem.y_gallery, k=k
+    )
     return Result(
         mean_average_precision=mean_average_precision,
         precision=precision,
@@ -165,35 +167,31 @@ def _project(hasher, X):
 def projection_score(hasher, X, y):
     """Mean average precision of a fitted hasher by `project`, as a scorer of scikit-learn's."""
     y, of_sketches = np.asarray(y), X.is_sketch
-    problem = Problem(
-        "", None, None,
-        queries=_project(hasher, X[of_sketches]), y_query=y[of_sketches],
-        gallery=_project(hasher, X[~of_sketches]), y_gallery=y[~of_sketches],
-    )  # fmt: skip
-    return _quality(problem, k=1)[0]
+    queries, gallery = (_project(hasher, X[of_view]) for of_view in (of_sketches, ~of_sketches))
+    return _quality(queries, gallery, y[of_sketches], y[~of_sketches], k=1)[0]
 
 
 def _blocks(n_queries):
     return gen_batches(n_queries, _QUERIES_AT_ONCE)
 
 
-def _quality(problem, k):
+def _quality(queries, gallery, y_query, y_gallery, *, k):
     """Mean average precision and precision at k by the Euclidean distance of vectors."""
     precisions, averages = [], []
-    for relevant, hits in _ranked(problem):
+    for relevant, hits in _ranked(queries, gallery, y_query, y_gallery):
         precisions.append(hits[:, k - 1] / k)
         at_rank = hits / np.arange(1, relevant.shape[1] + 1)
         averages.append((at_rank * relevant).sum(axis=1) / hits[:, -1])
     return float(np.concatenate(averages).mean()), float(np.concatenate(precisions).mean())
 
 
-def _ranked(problem):
+def _ranked(queries, gallery, y_query, y_gallery):
     """Yield, for queries with a relevant photo, which of the ranked photos are, and how many."""
-    n_gallery = len(problem.gallery)
-    labels = np.concatenate([problem.y_gallery, problem.y_query])
+    n_gallery = len(gallery)
+    labels = np.concatenate([y_gallery, y_query])
     numbers = np.unique(labels, return_inverse=True)[1]  # to gather long names takes much memory
-    for rows in _blocks(len(problem.queries)):
-        distances = euclidean_distances(problem.queries[rows], problem.gallery)
+    for rows in _blocks(len(queries)):
+        distances = euclidean_distances(queries[rows], gallery)
         order = np.argsort(distances, axis=1, kind="stable")
         relevant = numbers[:n_gallery][order] == numbers[n_gallery:][rows, None]
         relevant = relevant[relevant.any(axis=1)]
@@ -216,8 +214,7 @@ def curves(result: Result, problem: Problem) -> dict[str, list[list[float]]]:
     else:
         ks = default_ks(len(problem.gallery))
         found, n_relevant, n_queries = np.zeros(len(ks)), 0, 0
-        problem = replace(problem, queries=result.query_codes, gallery=result.gallery_codes)
-        for _, hits in _ranked(problem):
+        for _, hits in _ranked(*codes_and_labels):
             found += hits[:, ks - 1].sum(axis=0)
             n_relevant += hits[:, -1].sum()
             n_queries += len(hits)
