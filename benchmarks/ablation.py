@@ -12,7 +12,7 @@ VARIANTS = {
     "DSH": {},
     # Parts of the method.
     "DSH, no tokens": {"sketch_tokens": None},
-    "DSH, no weight sharing": {"weight_sharing": "none"},
+    "DSH, no weight sharing": {"architecture__weight_sharing": "none"},
     "DSH, no semantic term": {"semantic_weight": 0.0},
     "DSH, random initial codes": {"init_codes": "random", "min_code_distance": None},
     "DSH, relaxed and thresholded codes": {"code_updates": "relaxed"},
@@ -23,7 +23,7 @@ VARIANTS = {
     "DSH, regression loss": {"loss": "regression"},
     "DSH, no augmentation": {"augment": False},
     "DSH, no helper losses": {"auxiliary_weight": 0.0},
-    "DSH, batch norm by view": {"weight_sharing": "convolutions"},
+    "DSH, batch norm by view": {"architecture__weight_sharing": "convolutions"},
     "DSH, moving average": {"ema_decay": 0.999},
 }
 

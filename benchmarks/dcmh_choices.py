@@ -16,7 +16,7 @@ import torch
 from sklearn.utils import Bunch
 
 import sklearn_dsh
-from sklearn_dsh import DCMHHasher, load_sketch_photo_folder
+from sklearn_dsh import Compact, DCMHHasher, load_sketch_photo_folder
 from sklearn_dsh.comparison import evaluate, make_problem
 from sklearn_dsh.deep import _dcmh
 
@@ -80,7 +80,7 @@ def main():
         settings, instead = CHOICES[name]
         hasher = DCMHHasher(
             options.bits,
-            image_size=options.size,
+            architecture=Compact(options.size),
             steps_per_iter=-(-options.steps // settings.get("max_iter", DCMHHasher().max_iter)),
             random_state=options.seed,
             **settings,

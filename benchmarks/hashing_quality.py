@@ -30,6 +30,7 @@ from sklearn.pipeline import make_pipeline
 import sklearn_dsh
 from sklearn_dsh import (
     CCAHasher,
+    Compact,
     DeepSketchHasher,
     HOGFeatures,
     ITQHasher,
@@ -63,13 +64,13 @@ def deep_methods(size, steps, variants):
 
     ``variants`` has the settings of each name. ``steps``: of a whole fit, the default if None.
     """
-    common = {"image_size": size}
+    common = {"architecture": Compact(size)}
     if steps is not None:
         common["steps_per_iter"] = -(-steps // DeepSketchHasher().max_iter)
     return {
         name: lambda m, s, settings=settings: DeepSketchHasher(
-            m, random_state=s, **common, **settings
-        )
+            m, random_state=s, **common
+        ).set_params(**settings)
         for name, settings in variants.items()
     }
 

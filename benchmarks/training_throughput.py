@@ -35,10 +35,10 @@ import sklearn_dsh
 from sklearn_dsh import DeepSketchHasher
 from sklearn_dsh.deep._batches import make_source
 from sklearn_dsh.deep._losses import Drawn, code_loss
-from sklearn_dsh.deep._networks import build_network, describe_network
 from sklearn_dsh.deep._optimizer import Optimizer
 from sklearn_dsh.deep._pixels import to_network
 from sklearn_dsh.deep._reading import read_ahead
+from sklearn_dsh.deep.architectures import describe_network, resolve_architecture
 
 N_CATEGORIES = 20
 
@@ -74,10 +74,14 @@ def list_files(folder, n, n_different):
     return *paths, turns % N_CATEGORIES
 
 
+def make_architecture(options):
+    size = None if options.architecture == "paper" else options.size
+    return resolve_architecture(options.architecture, size)
+
+
 def make_hasher(options, **changes):
     settings = {
-        "architecture": options.architecture,
-        "image_size": "auto" if options.architecture == "paper" else options.size,
+        "architecture": make_architecture(options),
         "batch_size": options.batch_size,
         "max_iter": 2,
         "steps_per_iter": options.steps // 2,
@@ -98,18 +102,18 @@ def bare_loop(options):
     """Seconds of the steps alone, on tensors that are ready."""
     hasher = make_hasher(options)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    views = dict.fromkeys(("sketch", "image"))
-    settings = describe_network(hasher, views, dict.fromkeys(views, "images"))
-    sizes, n = settings["sizes"], options.batch_size
-    network = build_network(settings).to(device).train()
+    kinds = dict.fromkeys(("sketch", "image"), "images")
+    settings = describe_network(hasher.architecture, options.bits, kinds, {}, has_tokens=True)
+    sizes, pixels = hasher.architecture.sizes(), hasher.architecture.pixels()
+    n = options.batch_size
+    network = hasher.architecture.build(settings).to(device).train()
     helper = torch.nn.Linear(network.c1.out_shape[0], N_CATEGORIES).to(device)
-    parameters = [*network.parameters(), *helper.parameters()]
-    optimizer = Optimizer(parameters, options.steps, device, hasher)
+    optimizer = Optimizer(torch.nn.ModuleList([network, helper]), options.steps, device, hasher)
     g = torch.Generator().manual_seed(0)
     strokes = torch.rand(2 * n, 1, sizes["sketch"], sizes["sketch"], generator=g)
-    sketches, tokens = to_network(strokes, settings["pixels"]).to(device).chunk(2)
+    sketches, tokens = to_network(strokes, pixels["sketch"]).to(device).chunk(2)
     photos = 2 * torch.rand(n, sizes["image"], sizes["image"], 3, generator=g) - 1
-    photos = to_network(photos.permute(0, 3, 1, 2), settings["pixels"]).to(device)
+    photos = to_network(photos.permute(0, 3, 1, 2), pixels["image"]).to(device)
     labels = torch.arange(n, device=device) % N_CATEGORIES
     codes = torch.randn(N_CATEGORIES, options.bits, generator=g).sign().to(device)
     items, own = Drawn(np.arange(n), labels), codes[labels]
@@ -165,9 +169,7 @@ def fit_seconds(options, X_sk, X_img, labels, **changes):
 
 def decode_seconds(options, paths):
     """Seconds to read as many batches of files as a fit does, by the same worker processes."""
-    sizes = describe_network(
-        make_hasher(options), dict.fromkeys(paths), dict.fromkeys(paths, "images")
-    )["sizes"]
+    sizes = make_architecture(options).sizes()
     sources = {view: make_source(X, view, sizes[view]) for view, X in paths.items()}
     rng = np.random.default_rng(0)
     requests = [
@@ -239,10 +241,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         make_files(Path(folder), options.items, options.pixels)
         *paths, labels = list_files(Path(folder), options.items, options.items)
-        hasher = make_hasher(options)
-        sizes = describe_network(
-            hasher, dict.fromkeys(("sketch", "image")), dict.fromkeys(("sketch", "image"), "images")
-        )["sizes"]
+        sizes = make_architecture(options).sizes()
         arrays = [
             make_source(X, view, sizes[view])[:]
             for X, view in zip(paths, ("sketch", "image"), strict=True)

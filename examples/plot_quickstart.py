@@ -16,7 +16,7 @@ and search it with sketches that were not seen before.
 import matplotlib.pyplot as plt
 import numpy as np
 
-from sklearn_dsh import DeepSketchHasher, HammingRetriever, make_sketch_photo
+from sklearn_dsh import Compact, DeepSketchHasher, HammingRetriever, make_sketch_photo
 
 data = make_sketch_photo(
     n_categories=4, n_sketches=200, n_photos=280, difficulty=0.5, random_state=0
@@ -33,7 +33,12 @@ print(f"{len(sketches)} sketches and {len(data.images)} photos to learn from")
 # longer. The codes are bytes: 32 bits are 4 bytes a photo.
 
 hasher = DeepSketchHasher(
-    n_bits=32, image_size=32, batch_size=32, max_iter=2, steps_per_iter=40, random_state=0
+    n_bits=32,
+    architecture=Compact(32),
+    batch_size=32,
+    max_iter=2,
+    steps_per_iter=40,
+    random_state=0,
 )
 hasher.fit(sketches, data.images, (y_sketch, data.y_image))
 gallery = hasher.transform(data.images, view="image")

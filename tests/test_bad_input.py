@@ -16,6 +16,7 @@ from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 
 from sklearn_dsh import (
     CCAHasher,
+    Compact,
     DeepSketchHasher,
     ITQHasher,
     RandomProjectionHasher,
@@ -34,7 +35,7 @@ NAN, INF = X_SK.copy(), X_SK.copy()
 NAN[1, 2], INF[1, 2] = np.nan, np.inf
 
 HASHERS = [
-    DeepSketchHasher(max_iter=1, steps_per_iter=2, image_size=32, random_state=0),
+    DeepSketchHasher(max_iter=1, steps_per_iter=2, architecture=Compact(32), random_state=0),
     ITQHasher(),
     CCAHasher(),
     RandomProjectionHasher(),

@@ -18,6 +18,7 @@ from sklearn_dsh import (
     CCAHasher,
     CMFHHasher,
     CMSSHHasher,
+    Compact,
     CVHHasher,
     DCMHHasher,
     DeepMetricHasher,
@@ -39,10 +40,10 @@ from sklearn_dsh.estimator_checks import check_hasher, hasher_checks_generator
 
 HASHERS = [
     # As few steps as make every part run; how well it learns is tested elsewhere.
-    DeepSketchHasher(max_iter=2, steps_per_iter=3, image_size=32),
-    DCMHHasher(max_iter=2, steps_per_iter=3, image_size=32),
-    DeepMetricHasher(steps_per_iter=3, image_size=32),
-    DeepMetricHasher(loss="contrastive", steps_per_iter=3, image_size=32),
+    DeepSketchHasher(max_iter=2, steps_per_iter=3, architecture=Compact(32)),
+    DCMHHasher(max_iter=2, steps_per_iter=3, architecture=Compact(32)),
+    DeepMetricHasher(steps_per_iter=3, architecture=Compact(32)),
+    DeepMetricHasher(loss="contrastive", steps_per_iter=3, architecture=Compact(32)),
     ITQHasher(),
     CCAHasher(),
     CVHHasher(),
@@ -67,7 +68,7 @@ IMAGE_TRANSFORMERS = [
     HOGFeatures(),
     EdgeTokens(),
     SHELOFeatures(),
-    GFHOGFeatures(20, image_size=32, random_state=0),
+    GFHOGFeatures(20, architecture=Compact(32), random_state=0),
     SketchTokenizer(2, patch_size=15, n_patches=500, n_features=50, n_estimators=2, random_state=0),
 ]
 

@@ -11,7 +11,7 @@ from PIL import Image
 from sklearn.utils import Bunch
 
 import sklearn_dsh
-from sklearn_dsh import demo
+from sklearn_dsh import Compact, demo
 from sklearn_dsh.comparison import evaluate, make_problem
 from sklearn_dsh.comparison._displays import GREEN
 
@@ -50,7 +50,7 @@ def problem(data):
 @pytest.fixture(scope="module")
 def results(problem):
     methods = demo.make_methods(n_bits=16)
-    methods["DSH"].set_params(max_iter=1, steps_per_iter=2, image_size=32)
+    methods["DSH"].set_params(max_iter=1, steps_per_iter=2, architecture=Compact(32))
     return {name: evaluate(hasher, problem, k=5) for name, hasher in methods.items()}
 
 

@@ -13,6 +13,7 @@ import sklearn_dsh
 
 from ._command import Command, note, quiet_option
 from ._evaluate import PROTOCOLS
+from ._settings import architecture_option, make_architecture
 
 LOADERS = {
     "folder": ("load_sketch_photo_folder", {}),
@@ -47,10 +48,10 @@ PACKAGES = ("torch", "scikit-learn", "numpy", "scipy")
 @click.option(
     "--size",
     type=click.IntRange(min=32),
-    default=64,
-    show_default=True,
-    help="Side in pixels at which images are read. Hand-made features bring them to their own.",
+    help="Side in pixels at which images are read. Hand-made features bring them to their own.  "
+    "[default: the architecture's, 64]",
 )
+@architecture_option
 @click.option(
     "--methods",
     multiple=True,
@@ -100,8 +101,8 @@ PACKAGES = ("torch", "scikit-learn", "numpy", "scipy")
 @click.option("--output", "-o", type=click.Path(), default="comparison", show_default=True)
 @quiet_option
 def compare(
-    data, dataset, part, queries, size, methods, features, protocols, k, published, quick, output,
-    quiet, **lengths,
+    data, dataset, part, queries, size, architecture, methods, features, protocols, k, published,
+    quick, output, quiet, **lengths,
 ):  # fmt: skip
     """Run every method on the same DATA, by the same protocols and measures; takes hours.
 
@@ -119,7 +120,9 @@ def compare(
     """
     from .. import comparison, datasets
 
-    known = comparison.default_methods(features, image_size=size)
+    networks = make_architecture(architecture, size)
+    size = size or max(networks.sizes().values())
+    known = comparison.default_methods(features, architecture=networks)
     unknown = sorted(set(methods) - set(known))
     if unknown:
         raise click.BadParameter(
@@ -146,6 +149,8 @@ def compare(
     if k is None:
         plan = replace(plan, k=200 if len(images.images) >= LARGE else 50)
     name = f"{dataset} {Path(data).resolve().name}, {size} px"
+    if architecture != "compact":
+        name += f", {architecture}"
     results = output / "results.jsonl"
     rows = comparison.compare(images, plan, results, methods=known, name=name, verbose=not quiet)
     versions = ", ".join(f"{package} {version(package)}" for package in PACKAGES)

@@ -12,7 +12,7 @@ from .._model_files import check_model_path, save_model
 from .._pipelines import last_step
 from ._command import Command, count, note, quiet_option
 from ._evaluate import PROTOCOLS
-from ._settings import make_estimator, parse_settings
+from ._settings import architecture_option, make_estimator, parse_settings
 from ._training_items import item_ids
 
 
@@ -34,7 +34,12 @@ from ._training_items import item_ids
     "`evaluate --protocol unseen`, too; all: everything. Default: paper with a split.csv, all "
     "without.",
 )
-@click.option("--size", type=int, help="Side in pixels at which images are read.  [default: 64]")
+@architecture_option
+@click.option(
+    "--size",
+    type=click.IntRange(min=32),
+    help="Side in pixels at which images are read.  [default: the architecture's, 64]",
+)
 @click.option("--steps", type=click.IntRange(min=1), help="Gradient steps in all, about.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--device", help="auto, cpu, cuda, ...")
@@ -55,7 +60,9 @@ from ._training_items import item_ids
     help="Any other parameter of the hasher; may be repeated. A wrong name lists all.",
 )
 @quiet_option
-def fit(data, model, bits, method, protocol, size, steps, seed, settings, quiet, **options):
+def fit(
+    data, model, bits, method, protocol, architecture, size, steps, seed, settings, quiet, **options
+):  # fmt: skip
     """Train on the folder DATA and write the file MODEL.
 
     DATA holds sketch/<category>/* and photo/<category>/*, and may hold a split.csv with the columns
@@ -71,12 +78,10 @@ def fit(data, model, bits, method, protocol, size, steps, seed, settings, quiet,
     """
     settings |= {name: value for name, value in options.items() if value is not None}
     settings |= {"n_bits": bits, "random_state": seed}
-    if size is not None:
-        settings["image_size"] = size
     if steps is not None and "steps_per_iter" in settings:
         raise click.UsageError("--steps and --set steps_per_iter=... say the same: give one.")
     check_model_path(model)
-    estimator = make_estimator(method, settings, steps)
+    estimator = make_estimator(method, settings, steps, architecture, size)
 
     from ..datasets import load_sketch_photo_folder
 

@@ -10,6 +10,8 @@ import click
 OPTIONS = {
     "n_bits": "--bits",
     "random_state": "--seed",
+    "architecture": "--architecture",
+    "architecture__size": "--size",
     "image_size": "--size",
     "device": "--device",
     "validation_fraction": "--validation-fraction",
@@ -42,7 +44,26 @@ def _read_value(text):
     return text
 
 
-def make_estimator(method_name, settings, steps):
+architecture_option = click.option(
+    "--architecture",
+    default="compact",
+    show_default=True,
+    help="The networks of deep methods: compact, or paper, which wants a GPU. Its parameters: "
+    "--set architecture__NAME=VALUE.",
+)
+
+
+def make_architecture(name, size):
+    """The architecture of a name, reading images at ``size`` unless that is None."""
+    from ..deep.architectures import resolve_architecture
+
+    try:
+        return resolve_architecture(name, size)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def make_estimator(method_name, settings, steps, architecture="compact", size=None):
     """An unfitted hasher, or a Pipeline of features and one.
 
     Parameters
@@ -50,10 +71,13 @@ def make_estimator(method_name, settings, steps):
     method_name : str
         Of :func:`sklearn_dsh.comparison.default_methods`, one that hashes.
     settings : dict
-        Parameters of the hasher, ``n_bits`` and ``random_state`` among them; ``image_size`` is the
-        features' if the hasher reads HOG features.
+        Parameters of the hasher, ``n_bits`` and ``random_state`` among them.
     steps : int or None
         Gradient steps in all.
+    architecture : str
+        Name of the networks of a deep method.
+    size : int or None
+        Side in pixels at which these, or HOG features, read images.
 
     Raises
     ------
@@ -78,12 +102,13 @@ def make_estimator(method_name, settings, steps):
     method, settings = methods[method_name], dict(settings)
     hasher = method.make(settings.pop("n_bits"), settings.pop("random_state"))
     on_features = method.reads == "HOG"
-    size = {"image_size": settings.pop("image_size")} if "image_size" in settings else {}
     if not on_features:
-        settings |= size
+        hasher.set_params(architecture=make_architecture(architecture, size))
     if steps is not None:
         settings["steps_per_iter"] = steps
-    known = sorted(hasher.get_params(deep=False))
+    known = sorted(
+        name for name in hasher.get_params() if "__" not in name or name.startswith("architecture")
+    )
     unknown = sorted(set(settings) - set(known))
     if unknown:
         options = OPTIONS | ({} if steps is None else {"steps_per_iter": "--steps"})
@@ -99,5 +124,6 @@ def make_estimator(method_name, settings, steps):
     hasher.set_params(**settings)
     if not on_features:
         return hasher
-    features = PerView(sketch=HOGFeatures(**size), image=HOGFeatures(**size))
+    image_size = {} if size is None else {"image_size": size}
+    features = PerView(sketch=HOGFeatures(**image_size), image=HOGFeatures(**image_size))
     return Pipeline([("features", features), ("hasher", hasher)])

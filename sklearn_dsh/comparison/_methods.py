@@ -23,7 +23,7 @@ from ..baselines import (
     SePHHasher,
 )
 from ..compose import PerView
-from ..deep import DCMHHasher, DeepMetricHasher, DeepSketchHasher
+from ..deep import Architecture, DCMHHasher, DeepMetricHasher, DeepSketchHasher
 from ..preprocessing import GFHOGFeatures, HOGFeatures, SHELOFeatures
 from ..views import SketchImageArray
 
@@ -157,7 +157,9 @@ def _reads_one_space(method):
 
 
 def default_methods(
-    features: Literal["HOG", "fc"] = "HOG", *, image_size: int | Literal["auto"] = "auto"
+    features: Literal["HOG", "fc"] = "HOG",
+    *,
+    architecture: Literal["compact", "paper"] | Architecture = "compact",
 ) -> dict[str, "Method"]:
     """The methods of a comparison: DSH, those it is compared with, and plain features.
 
@@ -167,8 +169,8 @@ def default_methods(
         What the linear and kernel methods read. "fc", the last hidden layer of the networks that
         Deep Sketch Hashing trains on the same data, gives those of these methods that have a hash
         function a view: the layers of sketches and of photos have nothing in common.
-    image_size : int or "auto", default="auto"
-        Side in pixels at which networks read images. Hand-made features keep their own.
+    architecture : {"compact", "paper"} or Architecture, default="compact"
+        The networks of the deep methods.
 
     Returns
     -------
@@ -188,7 +190,7 @@ def default_methods(
     """
     if features == "HOG":
         return {
-            name: replace(method, make=partial(method.make, image_size=image_size))
+            name: replace(method, make=partial(method.make, architecture=architecture))
             if method.reads == "images"
             else method
             for name, method in METHODS.items()
@@ -197,7 +199,7 @@ def default_methods(
         raise ValueError(f"features must be 'HOG' or 'fc', got {features!r}.")
 
     def networks(problem):
-        return NetworkFeatures(DeepSketchHasher(64, image_size=image_size, random_state=0))
+        return NetworkFeatures(DeepSketchHasher(64, architecture=architecture, random_state=0))
 
     return {
         f"{name}, fc": replace(method, reads=networks)

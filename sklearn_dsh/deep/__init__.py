@@ -7,5 +7,26 @@ from ._caffe_file import load_caffemodel
 from ._dcmh import DCMHHasher
 from ._hasher import DeepSketchHasher
 from ._metric_hasher import DeepMetricHasher
+from .architectures import (
+    Architecture,
+    Backbone,
+    Compact,
+    EfficientNetLite0,
+    Paper,
+    Pretrained,
+    TorchBackbone,
+)
 
-__all__ = ["DCMHHasher", "DeepMetricHasher", "DeepSketchHasher", "load_caffemodel"]
+__all__ = [
+    "Architecture",
+    "Backbone",
+    "Compact",
+    "DCMHHasher",
+    "DeepMetricHasher",
+    "DeepSketchHasher",
+    "EfficientNetLite0",
+    "Paper",
+    "Pretrained",
+    "TorchBackbone",
+    "load_caffemodel",
+]

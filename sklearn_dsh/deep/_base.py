@@ -12,11 +12,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..base import BaseCrossModalHasher
 from ._batches import make_source, make_tokens
-from ._networks import build_network, image_size
 from ._optimizer import PRECISIONS, SCHEDULES
-from ._paper_networks import DROPOUT
 from ._training import compute_outputs
 from ._weights import cached_network, from_arrays, resolve_encoding_device
+from .architectures import BY_NAME, Architecture, resolve_architecture
 
 
 class BaseDeepHasher(BaseCrossModalHasher):
@@ -30,10 +29,10 @@ class BaseDeepHasher(BaseCrossModalHasher):
     _view_kinds = ("features", "images", "paths")
     _label_use = "required"
 
+    _tells_categories = False  # whether the networks' heads give a number a category
     several_processes = False  # whether processes may share a batch
     architecture = "compact"
     sketch_tokens = "auto"
-    weight_sharing = "auto"
     schedule = "cosine"
     weight_decay = 0.05
     max_grad_norm = None
@@ -43,10 +42,6 @@ class BaseDeepHasher(BaseCrossModalHasher):
     class_balanced = True
     auxiliary_weight = 0.0
     ema_decay = None
-    image_size = "auto"
-    dropout = "sketchy"
-    pixels = "auto"
-    c1_weights = None
     validation_fraction = None
     n_iter_no_change = None
     checkpoint_dir = None
@@ -58,9 +53,8 @@ class BaseDeepHasher(BaseCrossModalHasher):
 
     _parameter_constraints: dict = {
         **BaseCrossModalHasher._parameter_constraints,
-        "architecture": [StrOptions({"compact", "paper"})],
+        "architecture": [StrOptions(set(BY_NAME)), Architecture],
         "sketch_tokens": [StrOptions({"auto"}), None, callable, HasMethods("transform")],
-        "weight_sharing": [StrOptions({"auto", "all", "convolutions", "none"})],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "steps_per_iter": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "batch_size": [Interval(Integral, 2, None, closed="left")],
@@ -74,10 +68,6 @@ class BaseDeepHasher(BaseCrossModalHasher):
         "class_balanced": ["boolean"],
         "auxiliary_weight": [Interval(Real, 0, None, closed="left")],
         "ema_decay": [None, Interval(Real, 0, 1, closed="neither")],
-        "image_size": [StrOptions({"auto"}), Interval(Integral, 32, None, closed="left")],
-        "dropout": [StrOptions(set(DROPOUT))],
-        "pixels": [StrOptions({"auto"}), dict],
-        "c1_weights": [str, os.PathLike, None],
         "validation_fraction": [
             None,
             Interval(Real, 0, 1, closed="neither"),
@@ -106,7 +96,7 @@ class BaseDeepHasher(BaseCrossModalHasher):
             With ``sketch(x)`` for x of shape (n, 1, size, size) in [0, 1], strokes 1, and
             ``image(photos, tokens)`` for photos (n, 3, size, size) in [-1, 1] and tokens like
             sketches; both return (n, n_bits), the values before the sign. The paper's networks
-            (``architecture="paper"``, `from_caffemodel`) read sketches and tokens of shape
+            (:class:`~sklearn_dsh.Paper`, `from_caffemodel`) read sketches and tokens of shape
             (n, 3, 200, 200) and photos of shape (n, 3, 227, 227), with the pixels of the authors'
             files: channels in the order blue, green, red unless said otherwise, 0 to 255 less
             their mean, strokes dark. Feature vectors are read as they are. The module is a copy:
@@ -117,12 +107,12 @@ class BaseDeepHasher(BaseCrossModalHasher):
 
     def _rebuild_network(self):
         with torch.device("meta"):  # only names and shapes: no random weights to be replaced
-            network = build_network(self.network_settings_)
+            network = self.architecture_.build(self.network_settings_)
         network = from_arrays(network, self.weights_).to(memory_format=torch.channels_last)
         return network.eval()
 
     def _image_size(self, view):
-        return image_size(self, view)
+        return resolve_architecture(self.architecture).sizes()[view]
 
     def features(
         self, X: ArrayLike, view: Literal["sketch", "image"] | None = None
@@ -150,10 +140,9 @@ class BaseDeepHasher(BaseCrossModalHasher):
         view = self._default_view() if view is None else view
         rows = self._check_fitted_rows(X, view)
         network = self.build_network()
-        if view == "sketch":
-            network.sketch_head.fc_p = torch.nn.Identity()
-        else:
-            network.image_head.fc_fuse = torch.nn.Identity()
+        network.readout = None
+        head = network.sketch_head if view == "sketch" else network.image_head
+        head.forward = head.hidden
         return self._compute(network, rows, view, resolve_encoding_device(self.device))
 
     def _project_view(self, X, view):
@@ -164,21 +153,21 @@ class BaseDeepHasher(BaseCrossModalHasher):
         return self._compute(network, X, view, device)
 
     def _compute(self, network, X, view, device):
-        settings = self.network_settings_
+        sizes = self.architecture_.sizes()
 
         def tokens(rows, photos):
             if self.sketch_tokens_ is None:
                 return None
-            return make_tokens(self.sketch_tokens_, photos, settings["sizes"]["sketch"])
+            return make_tokens(self.sketch_tokens_, photos, sizes["sketch"])
 
-        source = make_source(X, view, settings["sizes"][view])
+        source = make_source(X, view, sizes[view])
         return compute_outputs(
             network,
             source,
             view,
             device,
             tokens=tokens,
-            pixels=settings["pixels"],
+            pixels=self.architecture_.pixels(),
             n_jobs=self.n_jobs,
         )
 
@@ -187,7 +176,7 @@ class BaseDeepHasher(BaseCrossModalHasher):
 LOSS_CONSTRAINTS = {
     name: BaseDeepHasher._parameter_constraints[name]
     for name in (
-        "n_bits", "sketch_tokens", "max_iter", "steps_per_iter", "batch_size", "learning_rate",
-        "augment", "image_size", "checkpoint_dir", "n_jobs", "device", "verbose", "random_state",
+        "n_bits", "architecture", "sketch_tokens", "max_iter", "steps_per_iter", "batch_size",
+        "learning_rate", "augment", "checkpoint_dir", "n_jobs", "device", "verbose", "random_state",
     )
 }  # fmt: skip

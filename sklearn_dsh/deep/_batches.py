@@ -21,6 +21,8 @@ class ImageSource:
         Side in pixels of what comes out.
     """
 
+    passed_frozen = False  # whether rows are outputs of the networks' frozen part
+
     def __init__(self, X, view, size):
         self.X, self.view, self.size, self.mode = X, view, size, _MODES[view]
 
@@ -70,6 +72,7 @@ class FeatureSource:
     """Rows of feature vectors as they are, float32 or float64."""
 
     reads_files = False
+    passed_frozen = False
     n_bytes_at_size = 0
     block = 256
 
@@ -140,10 +143,10 @@ def as_tensor(batch, device):
     """A batch as the networks read it.
 
     Sketches and tokens become (n, 1, H, W) in [0, 1] with strokes 1, photos (n, 3, H, W) in
-    [-1, 1], features stay (n, d).
+    [-1, 1]; features and activations, which are no bytes, stay as they are.
     """
     batch = np.ascontiguousarray(batch)  # torch refuses negative strides: reversed rows, BGR
-    if batch.ndim == 2:
+    if batch.dtype != np.uint8:
         return torch.tensor(batch, device=device)
     tensor = torch.tensor(batch, device=device).float()  # copies: a memmap is read-only
     if batch.ndim == 3:

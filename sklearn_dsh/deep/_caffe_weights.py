@@ -6,8 +6,8 @@ import warnings
 import numpy as np
 import torch
 
-from . import _paper_networks as paper
 from ._caffe_file import load_caffemodel
+from .architectures import _paper as paper
 
 _C2_NAMES = ("1", "2_1", "2_2", "3_1", "3_2")
 _C1_NAMES = tuple(f"conv{i}" for i in range(1, 6))

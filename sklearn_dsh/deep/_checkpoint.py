@@ -99,7 +99,7 @@ def fingerprint(hasher, views, labels, start):
     """
     found = {"method": type(hasher).__name__}
     found |= {"start": "none" if start is None else joblib.hash(start["weights_"])}
-    for name, value in hasher.get_params(deep=False).items():
+    for name, value in hasher.get_params().items():
         if name == "random_state" and not isinstance(value, (int, np.integer)):
             continue  # without a seed, the checkpoint is what can be repeated
         if name not in IGNORED:
@@ -120,6 +120,8 @@ def fingerprint(hasher, views, labels, start):
 def _describe(value):
     if value is None or isinstance(value, (bool, int, float, str, os.PathLike)):
         return str(value)
+    if hasattr(value, "get_params"):  # its parameters are told one by one
+        return type(value).__qualname__
     try:
         return joblib.hash(value)
     except Exception:  # what cannot be pickled, a lambda say

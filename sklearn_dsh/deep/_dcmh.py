@@ -14,6 +14,7 @@ from .._pairs import draw_pairs
 from ._base import LOSS_CONSTRAINTS, BaseDeepHasher
 from ._fit import fit_networks
 from ._rounds import LossOnly
+from .architectures import Architecture
 
 ROWS_AT_ONCE = 512  # of the objective's comparisons
 START = 3.0  # T of two similar items before the first round
@@ -58,6 +59,8 @@ class DCMHHasher(BaseDeepHasher):
     n_pairs : int or "auto", default="auto"
         How many pairs to draw where the views are not paired. "auto": of each category that both
         views have, as many as it has rows in the larger of its views.
+    architecture : {"compact", "paper"} or Architecture, default="compact"
+        The networks, as in DeepSketchHasher.
     sketch_tokens : "auto", None, callable or transformer, default="auto"
         As in DeepSketchHasher.
     max_iter : int, default=3
@@ -71,8 +74,6 @@ class DCMHHasher(BaseDeepHasher):
     augment : bool, default=True
         While training, flip and deform images, vary stroke widths and colours, erase parts of
         photos. Photos are not mixed.
-    image_size : int or "auto", default="auto"
-        Side in pixels at which the networks read images. "auto": 64.
     checkpoint_dir : str or path-like, default=None
         As in DeepSketchHasher.
     n_jobs : int, default=None
@@ -94,7 +95,7 @@ class DCMHHasher(BaseDeepHasher):
         The objective after the codes of each round, divided by the number of pairs squared.
     classes_, n_features_in_, feature_names_in_, view_shapes_, views_
         See :class:`~sklearn_dsh.base.BaseCrossModalHasher`.
-    weights_, network_settings_, sketch_tokens_
+    weights_, architecture_, network_settings_, sketch_tokens_
         See :class:`~sklearn_dsh.DeepSketchHasher`.
 
     References
@@ -128,13 +129,13 @@ class DCMHHasher(BaseDeepHasher):
         gamma: float = 1.0,
         eta: float = 0.1,
         n_pairs: int | Literal["auto"] = "auto",
+        architecture: Literal["compact", "paper"] | Architecture = "compact",
         sketch_tokens: Any = "auto",
         max_iter: int = 3,
         steps_per_iter: int | Literal["auto"] = "auto",
         batch_size: int = 32,
         learning_rate: float = 1e-3,
         augment: bool = True,
-        image_size: int | Literal["auto"] = "auto",
         checkpoint_dir: str | os.PathLike[str] | None = None,
         n_jobs: int | None = None,
         device: str = "auto",
@@ -145,13 +146,13 @@ class DCMHHasher(BaseDeepHasher):
         self.gamma = gamma
         self.eta = eta
         self.n_pairs = n_pairs
+        self.architecture = architecture
         self.sketch_tokens = sketch_tokens
         self.max_iter = max_iter
         self.steps_per_iter = steps_per_iter
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.augment = augment
-        self.image_size = image_size
         self.checkpoint_dir = checkpoint_dir
         self.n_jobs = n_jobs
         self.device = device

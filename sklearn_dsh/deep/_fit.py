@@ -7,14 +7,14 @@ from functools import partial
 
 import numpy as np
 import torch
+from sklearn.base import clone
 from sklearn.utils import check_random_state
 from tqdm import tqdm
 
 from ..preprocessing import EdgeTokens
+from ._activations import compute_activations
 from ._batches import byte_array, kind_of
-from ._caffe_weights import caffenet_weights
 from ._checkpoint import Checkpoint, fingerprint
-from ._networks import build_network, describe_network
 from ._processes import Processes, local_device
 from ._reading import ByteFile
 from ._rounds import alternate
@@ -26,12 +26,17 @@ from ._training_set import (
     make_training_set,
     split_rows,
     take_rows,
+    unread_training_set,
 )
-from ._weights import from_arrays, resolve_device, seeded, thread_limit
+from ._weights import from_arrays, resolve_device, seeded, start_from, thread_limit
+from .architectures import Pretrained, describe_network, resolve_architecture
 
 # Gradient steps of a fit with steps_per_iter="auto": epochs of the larger view, within bounds.
-AUTO_EPOCHS = {"images": 36, "features": 40}
-AUTO_STEPS = (300, 4000)
+AUTO_STEPS = {
+    "images": (36, 300, 4000),
+    "features": (12, 300, 1500),  # of vectors, and of a backbone that is not trained
+    "backbone": (6, 300, 800),  # which has little to learn
+}
 
 
 def resolve_tokens(hasher, network_settings):
@@ -87,7 +92,7 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
         if "category_codes_" not in start:
             raise ValueError(
                 "This hasher holds the weights of a file and no category codes: it cannot be "
-                "trained further. Fit with warm_start=False, or use c1_weights for a start."
+                "trained further. Fit with warm_start=False."
             )
         # Further rounds see other batches, and hold out the same rows.
         split_seed = start.get("_split_seed", split_seed)
@@ -96,11 +101,19 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
     views = {view: getattr(data, view) for view in data.views}
     labels = {view: getattr(data, f"y_{view}") for view in data.views}
     kinds = {view: kind_of(X) for view, X in views.items()}
-    network_settings = describe_network(hasher, views, kinds)
+    architecture = clone(resolve_architecture(hasher.architecture))
+    network_settings = describe_network(
+        architecture,
+        hasher.n_bits,
+        kinds,
+        {view: int(X.shape[1]) for view, X in views.items() if kinds[view] == "features"},
+        has_tokens=hasher.sketch_tokens is not None,
+        n_categories=len(hasher.classes_) if hasher._tells_categories else None,
+    )
     tokens = resolve_tokens(hasher, network_settings)
-    c1_weights = None if hasher.c1_weights is None else caffenet_weights(hasher.c1_weights)
     if start is not None:
-        _check_same_networks(start, network_settings, hasher.classes_)
+        _check_same_networks(start, architecture, network_settings, hasher.classes_)
+    start_weights = architecture.start_weights(network_settings) if start is None else {}
     checkpoint = resumed = None
     if hasher.checkpoint_dir is not None and not one_round:
         checkpoint = Checkpoint(hasher.checkpoint_dir, fingerprint(hasher, views, labels, start))
@@ -121,26 +134,29 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
     parts = {"train": (views, labels)}
     if rows is not None:
         parts = {name: take_rows(views, labels, of_part) for name, of_part in rows.items()}
-    n_bytes = sum(bytes_to_store(part, network_settings, tokens) for part, _ in parts.values())
-    in_memory = n_bytes <= hasher.cache_size * MEGABYTE
-    if hasher.cache_dir is not None and not in_memory:
+    if hasher.cache_dir is not None:
         os.makedirs(hasher.cache_dir, exist_ok=True)
-
-    sets = {
-        name: make_training_set(
-            *part,
-            network_settings,
-            tokens,
-            store=byte_array if in_memory else partial(ByteFile, folder=hasher.cache_dir),
-            keeps_images=in_memory or hasher.cache_dir is not None,
-            n_jobs=hasher.n_jobs,
+    has_frozen = "images" in kinds.values() and architecture.has_frozen
+    if has_frozen:
+        sets = {name: unread_training_set(*part, architecture) for name, part in parts.items()}
+    else:
+        n_bytes = sum(
+            bytes_to_store(part, architecture.sizes(), tokens) for part, _ in parts.values()
         )
-        for name, part in parts.items()
-    }
-    training, held_out = sets["train"], sets.get("held_out")
-
-    method = make_method(training.labels, random_state)
-    steps = _steps_per_round(hasher, kinds, training.labels)
+        in_memory = n_bytes <= hasher.cache_size * MEGABYTE
+        sets = {
+            name: make_training_set(
+                *part,
+                architecture,
+                tokens,
+                store=byte_array if in_memory else partial(ByteFile, folder=hasher.cache_dir),
+                keeps_images=in_memory or hasher.cache_dir is not None,
+                n_jobs=hasher.n_jobs,
+            )
+            for name, part in parts.items()
+        }
+    method = make_method(sets["train"].labels, random_state)
+    steps = _steps_per_round(hasher, _kind_of_training(architecture, kinds), sets["train"].labels)
     n_rounds = 1 if one_round else hasher.max_iter
     # Threads that wait for each other cost more than the small products of feature vectors.
     threads = nullcontext() if "images" in kinds.values() else thread_limit(1)
@@ -151,13 +167,30 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
         unit="step",
     )
     with threads, seeded(seed, device), progress:
-        network = build_network(network_settings).to(device)
+        network = architecture.build(network_settings).to(device)
         if start is not None:
             from_arrays(network, start["weights_"], assign=False)
         else:
+            start_from(network, start_weights)
+        if has_frozen:
+            sets = {
+                name: compute_activations(
+                    network,
+                    unread,
+                    architecture,
+                    tokens,
+                    device,
+                    processes,
+                    n_versions=architecture.n_versions if hasher.augment and name == "train" else 1,
+                    store=partial(_store, hasher.cache_size * MEGABYTE, hasher.cache_dir),
+                    seed=seed,
+                    n_jobs=hasher.n_jobs,
+                )
+                for name, unread in sets.items()
+            }
+        training, held_out = sets["train"], sets.get("held_out")
+        if start is None:
             standardise(network, training.sources)
-            if c1_weights is not None:
-                from_arrays(network.c1, c1_weights, assign=False)
         planner = StepPlanner(
             training.labels,
             steps * n_rounds,
@@ -165,6 +198,11 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
             hasher,
             mixes=hasher.augment and method.mixes,
             paired=method.paired,
+            n_versions={
+                view: source.n_versions
+                for view, source in training.sources.items()
+                if source.passed_frozen
+            },
         )
         generator = torch.Generator().manual_seed(seed)
         trainer = NetworkTrainer(network, training, planner, device, generator, hasher, processes)
@@ -186,6 +224,7 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
         processes.first(checkpoint.remove)
     before = start or {}
     fitted = {
+        "architecture_": architecture,
         "network_settings_": network_settings,
         "sketch_tokens_": tokens,
         "loss_curve_": before.get("loss_curve_", []) + history.loss_curve,
@@ -198,27 +237,39 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
     return fitted, found.learned
 
 
-def _check_same_networks(start, network_settings, classes):
+def _store(limit, folder, shape):
+    """What takes rows of bytes: an array, or beyond ``limit`` bytes a file in ``folder``."""
+    return byte_array(shape) if np.prod(shape) <= limit else ByteFile(shape, folder)
+
+
+def _check_same_networks(start, architecture, network_settings, classes):
     if not np.array_equal(start["classes_"], classes):
         raise ValueError(
             f"The categories are {classes.tolist()}, but the networks were trained on "
             f"{start['classes_'].tolist()}. Going on needs the same ones; fit with "
             "warm_start=False for others."
         )
-    held = start["network_settings_"]
-    differ = [name for name, value in network_settings.items() if held.get(name) != value]
+    held = {"architecture": start["architecture_"], **start["network_settings_"]}
+    now = {"architecture": architecture, **network_settings}
+    differ = [name for name, value in now.items() if held.get(name) != value]
     if differ:
         raise ValueError(
             "Training cannot go on with other networks: "
-            + "; ".join(f"{n} was {held.get(n)!r}, now {network_settings[n]!r}" for n in differ)
+            + "; ".join(f"{name} was {held.get(name)!r}, now {now[name]!r}" for name in differ)
             + ". Fit with warm_start=False."
         )
 
 
-def _steps_per_round(hasher, kinds, labels):
+def _kind_of_training(architecture, kinds):
+    """Which of `AUTO_STEPS` are meant."""
+    if "images" not in kinds.values() or not architecture.trains_trunks:
+        return "features"
+    return "backbone" if isinstance(architecture, Pretrained) else "images"
+
+
+def _steps_per_round(hasher, kind, labels):
     if hasher.steps_per_iter != "auto":
         return hasher.steps_per_iter
-    kind = "images" if "images" in kinds.values() else "features"
     epoch = math.ceil(max(len(y) for y in labels.values()) / hasher.batch_size)
-    low, high = AUTO_STEPS
-    return math.ceil(min(max(AUTO_EPOCHS[kind] * epoch, low), high) / hasher.max_iter)
+    n_epochs, low, high = AUTO_STEPS[kind]
+    return math.ceil(min(max(n_epochs * epoch, low), high) / hasher.max_iter)

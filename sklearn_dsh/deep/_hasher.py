@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 import numpy as np
 import torch
 from numpy.typing import ArrayLike
-from sklearn.base import _fit_context
+from sklearn.base import _fit_context, clone
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._alternation import Alternation
@@ -15,7 +15,7 @@ from ._base import BaseDeepHasher
 from ._caffe_weights import ModelFile, describe_files, to_weights
 from ._class_vectors import match_class_vectors
 from ._fit import fit_networks, resolve_tokens
-from ._networks import build_network, describe_network
+from .architectures import Architecture, Paper, describe_network, resolve_architecture
 
 
 class DeepSketchHasher(BaseDeepHasher):
@@ -41,10 +41,12 @@ class DeepSketchHasher(BaseDeepHasher):
     ----------
     n_bits : int, default=128
         Length of the codes.
-    architecture : {"compact", "paper"}, default="compact"
-        "compact": six convolutions a trunk, for images of about 64 x 64 pixels on a CPU.
-        "paper": the networks of the released models, layer for layer (220 million weights):
-        for images only, and for a GPU.
+    architecture : {"compact", "paper"} or Architecture, default="compact"
+        All about the networks. "compact" is :class:`~sklearn_dsh.Compact`, for images of about
+        64 x 64 pixels on a CPU; "paper" is :class:`~sklearn_dsh.Paper`, the networks of the
+        released models, for a GPU. An object of these or of another
+        :class:`~sklearn_dsh.Architecture` says more, and its parameters can be
+        searched: ``architecture__size``.
     loss : {"cross_entropy", "regression"}, default="cross_entropy"
         The networks' step. "regression" is the paper's: squared error to the codes.
         "cross_entropy" adds the classification of an output by its nearest category code.
@@ -79,9 +81,6 @@ class DeepSketchHasher(BaseDeepHasher):
         must be stateless or fitted: it is used as it is, only its ``transform`` is called. Where
         the hasher is cloned, as in a GridSearchCV, put a fitted one into scikit-learn's
         ``FrozenEstimator``.
-    weight_sharing : {"auto", "all", "convolutions", "none"}, default="auto"
-        Which layers of C2 sketches and tokens share; "convolutions" leaves each its batch norm.
-        "auto": "all" for the compact networks, "convolutions" for the paper's, as released.
     max_iter : int, default=3
         Rounds of the alternation (codes, then networks).
     steps_per_iter : int or "auto", default="auto"
@@ -113,19 +112,6 @@ class DeepSketchHasher(BaseDeepHasher):
     ema_decay : float, default=None
         Keep the exponential moving average of the weights with this decay, say 0.999; after n
         steps at most (1 + n) / (10 + n), so that what comes out forgets the first weights.
-    image_size : int or "auto", default="auto"
-        Side in pixels at which the networks read images. Files, and arrays of another size, are
-        brought to it; for training once, before it starts, as bytes. "auto": 64 for the compact
-        networks; for the paper's always 200 (sketches and tokens) and 227 (photos).
-    dropout : {"sketchy", "tu_berlin"}, default="sketchy"
-        Dropout of the heads, as in the models released for the data set of that name.
-    pixels : "auto" or dict, default="auto"
-        What the paper's networks read. How the authors prepared pixels is not released; "auto" is
-        CaffeNet's habit, ``{"order": "bgr", "mean": (104.00699, 116.66877, 122.67892), "scale":
-        1.0, "strokes": "dark"}``: values from 0 to 255, less the mean, times the scale, dark
-        strokes on white. A dict changes some of these.
-    c1_weights : str or path-like, default=None
-        A .caffemodel file of CaffeNet: ImageNet's weights, say, as a start for the paper's C1.
     validation_fraction : float or splitter, default=None
         What is held out of the training, to be scored after every round (mean average precision,
         sketches querying photos); the weights and codes of the best round are kept. A float is
@@ -178,8 +164,11 @@ class DeepSketchHasher(BaseDeepHasher):
         See :class:`~sklearn_dsh.base.BaseCrossModalHasher`.
     weights_ : dict name -> array
         The networks' weights.
+    architecture_ : Architecture
+        A copy of that of the fit.
     network_settings_ : dict
-        What the networks look like: views, inputs, image size, whether photos have tokens.
+        What the networks look like besides: bits, views, what each reads, whether photos have
+        tokens.
     sketch_tokens_ : None, callable or transformer
         What made the tokens.
 
@@ -234,7 +223,7 @@ class DeepSketchHasher(BaseDeepHasher):
         self,
         n_bits: int = 128,
         *,
-        architecture: Literal["compact", "paper"] = "compact",
+        architecture: Literal["compact", "paper"] | Architecture = "compact",
         loss: Literal["cross_entropy", "regression"] = "cross_entropy",
         code_updates: Literal["discrete", "relaxed", "fixed"] = "discrete",
         init_codes: Literal["separated", "random", "semantic"] = "separated",
@@ -244,7 +233,6 @@ class DeepSketchHasher(BaseDeepHasher):
         quantization_weight: float | Literal["balanced"] = "balanced",
         class_vectors: dict[Any, ArrayLike] | ArrayLike | None = None,
         sketch_tokens: Any = "auto",
-        weight_sharing: Literal["auto", "all", "convolutions", "none"] = "auto",
         max_iter: int = 3,
         steps_per_iter: int | Literal["auto"] = "auto",
         batch_size: int = 32,
@@ -258,10 +246,6 @@ class DeepSketchHasher(BaseDeepHasher):
         class_balanced: bool = True,
         auxiliary_weight: float = 0.3,
         ema_decay: float | None = None,
-        image_size: int | Literal["auto"] = "auto",
-        dropout: Literal["sketchy", "tu_berlin"] = "sketchy",
-        pixels: dict[str, Any] | Literal["auto"] = "auto",
-        c1_weights: str | os.PathLike[str] | None = None,
         validation_fraction: Any = None,
         n_iter_no_change: int | None = None,
         warm_start: bool = False,
@@ -284,7 +268,6 @@ class DeepSketchHasher(BaseDeepHasher):
         self.quantization_weight = quantization_weight
         self.class_vectors = class_vectors
         self.sketch_tokens = sketch_tokens
-        self.weight_sharing = weight_sharing
         self.max_iter = max_iter
         self.steps_per_iter = steps_per_iter
         self.batch_size = batch_size
@@ -298,10 +281,6 @@ class DeepSketchHasher(BaseDeepHasher):
         self.class_balanced = class_balanced
         self.auxiliary_weight = auxiliary_weight
         self.ema_decay = ema_decay
-        self.image_size = image_size
-        self.dropout = dropout
-        self.pixels = pixels
-        self.c1_weights = c1_weights
         self.validation_fraction = validation_fraction
         self.n_iter_no_change = n_iter_no_change
         self.warm_start = warm_start
@@ -312,6 +291,10 @@ class DeepSketchHasher(BaseDeepHasher):
         self.device = device
         self.verbose = verbose
         self.random_state = random_state
+
+    @property
+    def _tells_categories(self):
+        return self.loss == "cross_entropy"
 
     def _fit_views(self, data):
         phi = match_class_vectors(self.class_vectors, self.classes_)
@@ -388,7 +371,7 @@ class DeepSketchHasher(BaseDeepHasher):
         image: str | os.PathLike[str] | None = None,
         *,
         sketch_tokens: Any = "auto",
-        pixels: dict[str, Any] | Literal["auto"] = "auto",
+        architecture: Paper | Literal["paper"] = "paper",
         device: str = "auto",
     ) -> Self:
         """A fitted hasher with the weights of the models that the authors released.
@@ -399,16 +382,19 @@ class DeepSketchHasher(BaseDeepHasher):
             The .caffemodel files of the sketch and of the image network, of Sketchy or
             TU-Berlin; either may be left out, with its view. The number of bits is read from
             them.
-        sketch_tokens, pixels, device
+        sketch_tokens, device
             As in the constructor. The released networks were trained with tokens of a structured
-            forest (Lim et al., CVPR 2013), and with pixels prepared in a way that is not
-            released: what is set here should come as close to that as can be.
+            forest (Lim et al., CVPR 2013).
+        architecture : "paper" or Paper, default="paper"
+            How pixels are prepared, which is not released: what is set here should come as close
+            as can be to how the networks were trained. Dropout and what is shared are the files'.
 
         Returns
         -------
         hasher : DeepSketchHasher
-            With ``architecture="paper"``, without ``classes_``. Arrays have 200 x 200 pixels
-            (sketches) and 227 x 227 (photos); files of any size are brought to these.
+            With an ``architecture`` of :class:`~sklearn_dsh.Paper`, without ``classes_``. Arrays
+            have 200 x 200 pixels (sketches) and 227 x 227 (photos); files of any size are brought
+            to these.
 
         Raises
         ------
@@ -430,21 +416,19 @@ class DeepSketchHasher(BaseDeepHasher):
         if "image" in files and sketch_tokens is None:
             raise ValueError("The released image networks read sketch tokens: sketch_tokens=None.")
         n_bits, dropout = describe_files(files)
-        hasher = cls(
-            n_bits,
-            architecture="paper",
-            dropout=dropout,
-            sketch_tokens=sketch_tokens,
-            pixels=pixels,
-            device=device,
+        architecture = clone(resolve_architecture(architecture)).set_params(
+            dropout=dropout, weight_sharing="convolutions"
         )
-        settings = describe_network(hasher, {}, dict.fromkeys(files, "images"))
+        kinds = dict.fromkeys(files, "images")
+        settings = describe_network(architecture, n_bits, kinds, {}, has_tokens=True)
         with torch.device("meta"):
-            state = build_network(settings).state_dict()
+            state = architecture.build(settings).state_dict()
         shapes = {name: tuple(value.shape) for name, value in state.items()}
-        hasher.weights_, shared = to_weights(files, shapes)
-        settings["sharing"] = "convolutions" if shared else "none"
-        hasher.network_settings_ = settings
+        weights, shared = to_weights(files, shapes)
+        architecture.set_params(weight_sharing="convolutions" if shared else "none")
+        hasher = cls(n_bits, architecture=architecture, sketch_tokens=sketch_tokens, device=device)
+        hasher.architecture_, hasher.network_settings_ = clone(architecture), settings
+        hasher.weights_ = weights
         hasher.sketch_tokens_ = resolve_tokens(hasher, settings)
         hasher._note_views({view: hasher._image_shape(view) for view in files})
         return hasher

@@ -7,7 +7,6 @@ import torch
 from torch.nn import functional
 
 LABEL_SMOOTHING = 0.05
-SHARPNESS = 8.0
 REGRESSION_WEIGHT = 0.3
 
 
@@ -102,12 +101,12 @@ class CodeLoss:
 
 
 def code_loss(outputs, codes, drawn, category_codes, kind):
-    """Loss of the outputs (n, n_bits) of one view.
+    """Loss of the outputs of one view.
 
-    "regression" is the network step of the paper: the squared error to the codes. With
-    "cross_entropy" the outputs are also classified by their nearest category code, with logits
-    ``8 tanh(F) C' / m``; what decides a ranking is which category's code is nearest, not how
-    well each bit is hit.
+    "regression" is the network step of the paper: the squared error of the outputs (n, n_bits) to
+    the codes. With "cross_entropy" the outputs (n, n_categories) are logits, and the squared error
+    is that of the codes they stand for, ``softmax(z) C``: what decides a ranking is which
+    category is nearest, not how well each bit is hit.
 
     Parameters
     ----------
@@ -116,8 +115,7 @@ def code_loss(outputs, codes, drawn, category_codes, kind):
     drawn : Drawn
     category_codes : float tensor (n_categories, n_bits)
     """
-    squared = functional.mse_loss(outputs, codes)
     if kind == "regression":
-        return squared
-    logits = SHARPNESS * torch.tanh(outputs) @ category_codes.T / outputs.shape[1]
-    return drawn.cross_entropy(logits) + REGRESSION_WEIGHT * squared
+        return functional.mse_loss(outputs, codes)
+    squared = functional.mse_loss(torch.softmax(outputs, dim=1) @ category_codes, codes)
+    return drawn.cross_entropy(outputs) + REGRESSION_WEIGHT * squared

@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from ._base import LOSS_CONSTRAINTS, BaseDeepHasher
 from ._fit import fit_networks
 from ._rounds import LossOnly
+from .architectures import Architecture
 
 MARGINS = {"triplet": 0.3, "contrastive": 1.0}
 
@@ -43,6 +44,8 @@ class DeepMetricHasher(BaseDeepHasher):
         What is minimised.
     margin : float or "auto", default="auto"
         Between 0 and 2, the largest distance on the sphere. "auto": 0.3 for triplets, else 1.
+    architecture : {"compact", "paper"} or Architecture, default="compact"
+        The networks, as in DeepSketchHasher.
     sketch_tokens : "auto", None, callable or transformer, default="auto"
         As in DeepSketchHasher.
     max_iter : int, default=3
@@ -56,8 +59,6 @@ class DeepMetricHasher(BaseDeepHasher):
     augment : bool, default=True
         While training, flip and deform images, vary stroke widths and colours, erase parts of
         photos. Photos are not mixed.
-    image_size : int or "auto", default="auto"
-        Side in pixels at which the networks read images. "auto": 64.
     checkpoint_dir : str or path-like, default=None
         As in DeepSketchHasher.
     n_jobs : int, default=None
@@ -77,7 +78,7 @@ class DeepMetricHasher(BaseDeepHasher):
         The loss of every gradient step.
     classes_, n_features_in_, feature_names_in_, view_shapes_, views_
         See :class:`~sklearn_dsh.base.BaseCrossModalHasher`.
-    weights_, network_settings_, sketch_tokens_
+    weights_, architecture_, network_settings_, sketch_tokens_
         See :class:`~sklearn_dsh.DeepSketchHasher`.
 
     References
@@ -114,13 +115,13 @@ class DeepMetricHasher(BaseDeepHasher):
         *,
         loss: Literal["triplet", "contrastive"] = "triplet",
         margin: float | Literal["auto"] = "auto",
+        architecture: Literal["compact", "paper"] | Architecture = "compact",
         sketch_tokens: Any = "auto",
         max_iter: int = 3,
         steps_per_iter: int | Literal["auto"] = "auto",
         batch_size: int = 32,
         learning_rate: float = 1e-3,
         augment: bool = True,
-        image_size: int | Literal["auto"] = "auto",
         checkpoint_dir: str | os.PathLike[str] | None = None,
         n_jobs: int | None = None,
         device: str = "auto",
@@ -130,13 +131,13 @@ class DeepMetricHasher(BaseDeepHasher):
         self.n_bits = n_bits
         self.loss = loss
         self.margin = margin
+        self.architecture = architecture
         self.sketch_tokens = sketch_tokens
         self.max_iter = max_iter
         self.steps_per_iter = steps_per_iter
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.augment = augment
-        self.image_size = image_size
         self.checkpoint_dir = checkpoint_dir
         self.n_jobs = n_jobs
         self.device = device

@@ -1,63 +1,15 @@
-"""The torch modules of Deep Sketch Hashing: trunks, heads and the three networks put together.
+"""The torch modules that architectures share: heads, and the three networks put together.
 
 Nothing here trains, decodes or augments; see ``_training`` and ``_batches``.
 """
 
 import copy
 
+import numpy as np
 import torch
 from torch import nn
 
-from . import _paper_networks as paper
-from ._pixels import check_pixels
-
-# Strokes need fewer channels than natural photos, and C2 reads twice as many images.
-WIDTHS = {"sketch": (32, 48, 96, 192), "image": (32, 64, 128, 256)}
-HIDDEN = (512, 256)
-DROPOUT = paper.DROPOUT["sketchy"]
-PIXEL_DEVIATION = 64  # of natural photos, from 0 to 255
-DEFAULTS = {
-    "architecture": "compact",
-    "dropout": "sketchy",
-    "sharing": "all",  # of C2's layers by sketches and tokens: "all", "convolutions" or "none"
-    "pixels": None,  # see `_pixels`
-}
-
-
-class CompactTrunk(nn.Module):
-    """Six convolutions for images of about 64 x 64 pixels: (n, channels, H, W) -> (n, d, 4, 4).
-
-    A plain stack whose early layers keep their resolution: on small images it generalises better
-    than a strided residual one of the same cost.
-    """
-
-    pooled = (True, False, True, False, True, False)
-
-    def __init__(self, in_channels, widths):
-        super().__init__()
-        a, b, c, d = widths
-        widths = (a, b, b, c, c, d)
-        inputs = (in_channels, *widths[:-1])
-        kernels = [{"kernel_size": 5, "stride": 2, "padding": 2}]
-        kernels += [{"kernel_size": 3, "padding": 1}] * 5
-        self.convolutions = nn.ModuleList(
-            nn.Conv2d(n_in, n_out, bias=False, **kernel)
-            for n_in, n_out, kernel in zip(inputs, widths, kernels, strict=True)
-        )
-        self.norms = nn.ModuleList(nn.BatchNorm2d(n_out) for n_out in widths)
-        self.out_shape = (d, 4, 4)
-
-    def run(self, x, convolutions, norms):
-        """The trunk with other convolutions or norms of the same shapes."""
-        for convolution, norm, pool in zip(convolutions, norms, self.pooled, strict=True):
-            x = norm(convolution(x))
-            if pool:  # before the ReLU, which gives the same and leaves it a quarter of the work
-                x = nn.functional.max_pool2d(x, 2)
-            x = x.relu_()
-        return nn.functional.adaptive_avg_pool2d(x, 4)
-
-    def forward(self, x):
-        return self.run(x, self.convolutions, self.norms)
+TEMPERATURE = 2.5  # of `CategoryReadout`; chosen on held-out data, see docs/measurements.rst
 
 
 class TokenTrunk(nn.Module):
@@ -65,7 +17,8 @@ class TokenTrunk(nn.Module):
 
     Parameters
     ----------
-    c2 : CompactTrunk or PaperSketchTrunk
+    c2 : nn.Module
+        A trunk with ``convolutions``, ``norms`` and ``run``, see `Architecture.make_trunk`.
     shared : bool, default=True
         Whether the copy has C2's own convolutions.
     """
@@ -91,7 +44,7 @@ class FeatureTrunk(nn.Module):
     weights.
     """
 
-    def __init__(self, n_features, width=256):
+    def __init__(self, n_features, width=1024):
         super().__init__()
         # Double precision until the mean is gone: features may be large and far from zero.
         self.register_buffer("mean", torch.zeros(n_features, dtype=torch.float64))
@@ -100,6 +53,13 @@ class FeatureTrunk(nn.Module):
             nn.Linear(n_features, width, bias=False), nn.BatchNorm1d(width), nn.ReLU(inplace=True)
         )
         self.out_shape = (width, 1, 1)
+
+    def standardise(self, rows):
+        """From now on, subtract the mean of ``rows`` (n, n_features), divide by their deviation."""
+        mean, scale = rows.mean(axis=0, dtype=np.float64), rows.std(axis=0, dtype=np.float64)
+        scale[scale <= 1e-13 * np.abs(mean)] = 1.0  # constant but for rounding
+        for buffer, value in ((self.mean, mean), (self.scale, scale)):
+            buffer.copy_(torch.from_numpy(value))
 
     def forward(self, x):
         return self.layers(((x - self.mean) / self.scale).float())[:, :, None, None]
@@ -116,14 +76,17 @@ def _flat(shape):
 class SketchHead(nn.Module):
     """C2's features of a sketch -> fc_a -> fc_b -> fc_p: (n, d, h, w) -> (n, n_bits)."""
 
-    def __init__(self, in_shape, n_bits, hidden=HIDDEN, dropout=DROPOUT["sketch"]):
+    def __init__(self, in_shape, n_bits, hidden, dropout):
         super().__init__()
         self.fc_a = _fc(_flat(in_shape), hidden[0], dropout[0])
         self.fc_b = _fc(hidden[0], hidden[1], dropout[1])
         self.fc_p = nn.Linear(hidden[1], n_bits)
 
+    def hidden(self, features):
+        return self.fc_b(self.fc_a(features.flatten(1)))
+
     def forward(self, features):
-        return self.fc_p(self.fc_b(self.fc_a(features.flatten(1))))
+        return self.fc_p(self.hidden(features))
 
 
 class FusionHead(nn.Module):
@@ -134,18 +97,91 @@ class FusionHead(nn.Module):
     the photo alone take the place of the first concatenation.
     """
 
-    def __init__(self, in_shape, n_bits, hidden=HIDDEN, dropout=DROPOUT["image"]):
+    def __init__(self, in_shape, n_bits, hidden, dropout):
         super().__init__()
         a, b = hidden
         self.fc_a_s, self.fc_a_i = (_fc(_flat(in_shape), a, p) for p in dropout)
         self.fc_b_s, self.fc_b_i = (_fc(2 * a, b, p) for p in dropout)
         self.fc_fuse = nn.Linear(2 * b, n_bits)
 
-    def forward(self, features):
+    def hidden(self, features):
         x = features.flatten(1)
         x = torch.cat([self.fc_a_s(x), self.fc_a_i(x)], dim=1)
-        x = torch.cat([self.fc_b_s(x), self.fc_b_i(x)], dim=1)
-        return self.fc_fuse(x)
+        return torch.cat([self.fc_b_s(x), self.fc_b_i(x)], dim=1)
+
+    def forward(self, features):
+        return self.fc_fuse(self.hidden(features))
+
+
+class LinearHead(nn.Module):
+    """One layer on features that are known already: (n, d, h, w) -> (n, n_out).
+
+    Parameters
+    ----------
+    in_shape : tuple of int
+    n_out : int
+    dropout : float
+        Of the features.
+    """
+
+    def __init__(self, in_shape, n_out, dropout):
+        super().__init__()
+        self.dropout, self.last = nn.Dropout(dropout), nn.Linear(_flat(in_shape), n_out)
+
+    def hidden(self, features):
+        return self.dropout(features.flatten(1))
+
+    def forward(self, features):
+        return self.last(self.hidden(features))
+
+
+class Same(nn.Module):
+    """Another module under a second name, its weights listed under the first alone."""
+
+    def __init__(self, module):
+        super().__init__()
+        self._module = (module,)  # in a tuple, so that it is no submodule
+
+    def __getattr__(self, name):
+        return getattr(self.__dict__["_module"][0], name)
+
+    def forward(self, x):
+        return self._module[0](x)
+
+
+class CategoryReadout(nn.Module):
+    """The last layer of networks that tell categories: ``F = softmax(z / TEMPERATURE) C``.
+
+    z are the outputs (n, n_categories) of a head, and C the codes (n_categories, n_bits) of the
+    categories, which the alternation finds, less their mean: an item's code is that of its category
+    where it is sure, and otherwise also tells which categories come next. A layer from the hidden
+    features to the bits has no room for that: what it makes of an item between two categories is
+    neither's neighbour.
+
+    Parameters
+    ----------
+    views : list of str
+    n_categories, n_bits : int
+    """
+
+    def __init__(self, views, n_categories, n_bits):
+        super().__init__()
+        for view in views:
+            self.register_buffer(f"codes_{view}", torch.zeros(n_categories, n_bits))
+
+    def set_codes(self, codes):
+        """Category codes by view: arrays of +1 and -1.
+
+        Less their mean, so that an item that might be anything lies between all of them; a bit
+        that is one for all categories stays as it is.
+        """
+        for view, of_view in codes.items():
+            mean = of_view.mean(axis=0)
+            values = np.where(np.abs(mean) == 1, of_view, of_view - mean)
+            getattr(self, f"codes_{view}").copy_(torch.from_numpy(values))
+
+    def forward(self, logits, view):
+        return torch.softmax(logits / TEMPERATURE, dim=1) @ getattr(self, f"codes_{view}")
 
 
 class TripleNetwork(nn.Module):
@@ -158,28 +194,59 @@ class TripleNetwork(nn.Module):
     c1, c2, sketch_head, image_head : nn.Module or None
     token_trunk : nn.Module or None
         What reads tokens: ``c2`` itself, a `TokenTrunk`, or None without tokens.
+    frozen : dict of str to nn.Module, default=None
+        What images pass through before the trunks and is never trained, by view; one module may
+        serve both. Tokens pass through the sketches'.
+    readout : CategoryReadout, default=None
+        What makes the bits' values of the heads' outputs. None: they are these outputs.
     """
 
-    def __init__(self, c1, c2, sketch_head, image_head, *, token_trunk):
+    def __init__(self, c1, c2, sketch_head, image_head, *, token_trunk, frozen=None, readout=None):
         super().__init__()
         self.c1, self.c2 = c1, c2
         self.sketch_head, self.image_head = sketch_head, image_head
         self.uses_tokens = token_trunk is not None
         self.token_trunk = None if token_trunk is c2 else token_trunk
+        self.readout = readout
+        frozen = frozen or {}
+        modules = {id(module): module for module in frozen.values()}
+        self.frozen = nn.ModuleList(modules.values()).requires_grad_(False).eval()
+        self._frozen_of = {view: [*modules].index(id(m)) for view, m in frozen.items()}
 
-    def sketch(self, x):
-        """Sketches, or features (n, d) -> (n, n_bits)."""
-        return self.sketch_head(self.c2(x))
+    def train(self, mode=True):
+        super().train(mode)
+        self.frozen.eval()
+        return self
 
-    def image(self, photos, tokens=None):
+    def frozen_part(self, view):
+        """What images of a view pass through and is never trained, or None."""
+        at = self._frozen_of.get(view)
+        return None if at is None else self.frozen[at]
+
+    def _enter(self, x, view, passed_frozen):
+        frozen = None if passed_frozen else self.frozen_part(view)
+        return x if frozen is None else frozen(x)
+
+    def sketch(self, x, *, passed_frozen=False):
+        """Sketches, or features (n, d), or what the frozen part makes of them -> (n, n_bits)."""
+        outputs = self.sketch_head(self.c2(self._enter(x, "sketch", passed_frozen)))
+        return outputs if self.readout is None else self.readout(outputs, "sketch")
+
+    def image(self, photos, tokens=None, *, passed_frozen=False):
         """Photos, or features (n, d), and the photos' tokens -> (n, n_bits)."""
         if self.uses_tokens and tokens is None:
             raise ValueError("this network was built with sketch tokens: give tokens=")
-        _, token_features = self.strokes(None, tokens if self.uses_tokens else None)
-        return self.image_head(self.fuse(self.c1(photos), token_features))
+        tokens = self._enter(tokens, "sketch", passed_frozen) if self.uses_tokens else None
+        _, token_features = self.strokes(None, tokens)
+        photo_features = self.c1(self._enter(photos, "image", passed_frozen))
+        outputs = self.image_head(self.fuse(photo_features, token_features))
+        return outputs if self.readout is None else self.readout(outputs, "image")
 
     def strokes(self, sketches, tokens):
-        """C2's features of sketches and of tokens, either of which may be None."""
+        """C2's features of sketches and of tokens, either of which may be None.
+
+        This and ``c1`` take what comes out of the frozen part, if there is one.
+        """
         if self.token_trunk is not None:
             return (
                 None if sketches is None else self.c2(sketches),
@@ -200,115 +267,3 @@ class TripleNetwork(nn.Module):
         if token_features is None:
             return photo_features
         return torch.cat([token_features, photo_features], dim=1)
-
-
-def image_size(hasher, view):
-    """Side in pixels at which the networks of a hasher read a view."""
-    if hasher.architecture != "paper":
-        return 64 if hasher.image_size == "auto" else int(hasher.image_size)
-    if hasher.image_size != "auto":
-        raise ValueError(
-            f"architecture='paper' reads sketches of {paper.SIZES['sketch']} and photos of "
-            f"{paper.SIZES['image']} pixels: leave image_size='auto', got {hasher.image_size}."
-        )
-    return paper.SIZES[view]
-
-
-def describe_network(hasher, views, kinds):
-    """The settings of the networks that a hasher trains, for `build_network`.
-
-    Parameters
-    ----------
-    hasher : DeepSketchHasher
-    views : dict view -> array
-        Read for the number of features.
-    kinds : dict view -> {"images", "features"}
-    """
-    is_paper = hasher.architecture == "paper"
-    if is_paper and "features" in kinds.values():
-        raise ValueError(
-            "architecture='paper' reads images, and feature vectors were given: use "
-            "architecture='compact', whose trunks become fully connected for features."
-        )
-    if not is_paper and (hasher.pixels != "auto" or hasher.c1_weights is not None):
-        raise ValueError("pixels= and c1_weights= are for architecture='paper' alone.")
-    if hasher.c1_weights is not None and "image" not in kinds:
-        raise ValueError("c1_weights= starts C1, which reads photos, and only sketches were given.")
-    uses_tokens = kinds.get("image") == "images" and hasher.sketch_tokens is not None
-    trunks = {
-        view: ("features", int(views[view].shape[1]))
-        if kind == "features"
-        else ("images", 1 if view == "sketch" and not is_paper else 3)
-        for view, kind in kinds.items()
-    }
-    if uses_tokens:
-        trunks.setdefault("sketch", ("images", 3 if is_paper else 1))
-    sharing = hasher.weight_sharing
-    if sharing == "auto":
-        sharing = "convolutions" if is_paper else "all"
-    pixels = {} if hasher.pixels == "auto" else hasher.pixels
-    return {
-        "n_bits": int(hasher.n_bits),
-        "views": list(kinds),
-        "trunks": trunks,
-        "uses_tokens": uses_tokens,
-        "architecture": hasher.architecture,
-        "dropout": hasher.dropout,
-        "sharing": sharing,
-        "sizes": {view: image_size(hasher, view) for view in ("sketch", "image")},
-        "pixels": check_pixels(pixels) if is_paper else None,
-    }
-
-
-def build_network(settings):
-    """The network that ``settings`` describes, with random weights.
-
-    Parameters
-    ----------
-    settings : dict
-        n_bits; views, the views with a hash function; trunks, a dict view -> ("images", number of
-        channels) or ("features", number of features); uses_tokens. What else there is, with its
-        default, in `DEFAULTS`.
-
-    Returns
-    -------
-    network : TripleNetwork
-    """
-    settings = DEFAULTS | settings
-    n_bits, trunks = settings["n_bits"], settings["trunks"]
-    is_paper = settings["architecture"] == "paper"
-    hidden = paper.HIDDEN if is_paper else HIDDEN
-    dropout = paper.DROPOUT[settings["dropout"]]
-    c1 = c2 = token_trunk = sketch_head = image_head = None
-    if "image" in trunks:
-        c1 = _make_trunk(settings, "image")
-    if "sketch" in trunks:
-        c2 = _make_trunk(settings, "sketch")
-    if settings["uses_tokens"]:
-        token_trunk = c2
-        if settings["sharing"] != "all":
-            token_trunk = TokenTrunk(c2, shared=settings["sharing"] == "convolutions")
-    if token_trunk is not c2 and "sketch" not in settings["views"]:
-        # C2 is there for its convolutions alone, or not at all: what nothing reads is not trained.
-        c2.norms.requires_grad_(False)
-        c2.convolutions.requires_grad_(settings["sharing"] == "convolutions")
-    if "sketch" in settings["views"]:
-        sketch_head = SketchHead(c2.out_shape, n_bits, hidden, dropout["sketch"])
-    if c1 is not None:
-        shape = c1.out_shape
-        if settings["uses_tokens"]:
-            shape = (shape[0] + c2.out_shape[0], *shape[1:])
-        image_head = FusionHead(shape, n_bits, hidden, dropout["image"])
-    network = TripleNetwork(c1, c2, sketch_head, image_head, token_trunk=token_trunk)
-    return network.to(memory_format=torch.channels_last)
-
-
-def _make_trunk(settings, view):
-    kind, n_inputs = settings["trunks"][view]
-    if kind == "features":
-        return FeatureTrunk(n_inputs)
-    if settings["architecture"] == "paper":
-        if view == "sketch":
-            return paper.PaperSketchTrunk()
-        return paper.PaperPhotoTrunk(deviation=PIXEL_DEVIATION * settings["pixels"]["scale"])
-    return CompactTrunk(n_inputs, WIDTHS[view])

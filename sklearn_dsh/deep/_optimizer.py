@@ -32,7 +32,9 @@ class Optimizer:
 
     Parameters
     ----------
-    parameters : list of torch.nn.Parameter
+    model : torch.nn.Module
+        Its parameters are trained, those under a module with ``rate_factor`` at so many times the
+        rate.
     n_steps : int
         Over all rounds; the schedule spans them after a warm-up.
     device : torch.device
@@ -41,21 +43,29 @@ class Optimizer:
         DeepSketchHasher.
     """
 
-    def __init__(self, parameters, n_steps, device, settings):
-        self.parameters, self.n_steps, self.device = parameters, n_steps, device
+    def __init__(self, model, n_steps, device, settings):
+        self.n_steps, self.device = n_steps, device
         self.max_grad_norm = settings.max_grad_norm
         self.dtype = resolve_precision(settings.precision, device)
         self._shape = SCHEDULES[settings.schedule]
-        # float(): a checkpoint holds no numpy scalars.
-        groups = [
-            {
-                "params": [p for p in parameters if p.ndim > 1],
-                "weight_decay": float(settings.weight_decay),
-            },
-            # Biases and batch norm are not decayed.
-            {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-        ]
-        self.adamw = torch.optim.AdamW(groups, lr=float(settings.learning_rate), fused=True)
+        factors = {}
+        for module in model.modules():
+            for parameter in module.parameters() if hasattr(module, "rate_factor") else ():
+                factors[parameter] = module.rate_factor
+        self.parameters = [p for p in model.parameters() if p.requires_grad]
+        groups = {}
+        for p in self.parameters:
+            # Biases and batch norm are not decayed. float(): a checkpoint holds no numpy scalars.
+            decay = float(settings.weight_decay) if p.ndim > 1 else 0.0
+            groups.setdefault((factors.get(p, 1.0), decay), []).append(p)
+        rate = float(settings.learning_rate)
+        self.adamw = torch.optim.AdamW(
+            [
+                {"params": members, "lr": factor * rate, "weight_decay": decay}
+                for (factor, decay), members in groups.items()
+            ],
+            fused=True,
+        )
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.adamw, self._rate)
         # float16 would round small gradients to zero.
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype == torch.float16)

@@ -1,55 +1,56 @@
-"""From unit tensors to the pixels that the paper's networks read.
+"""From unit tensors to the pixels that a network reads.
 
 Augmentation works on *unit* tensors: sketches and tokens (n, 1, H, W) in [0, 1] with strokes 1,
-photos (n, 3, H, W) in [-1, 1]. The compact networks read these; the paper's read Caffe's pixels.
+photos (n, 3, H, W) in [-1, 1]. The compact networks read these; others read what they were, or
+are to be, trained with.
 """
 
 import torch
 
-# CaffeNet's habit: blue, green, red from 0 to 255, less the mean of ImageNet.
-CAFFE_PIXELS = {
-    "order": "bgr",
-    "mean": (104.00699, 116.66877, 122.67892),
-    "scale": 1.0,
-    "strokes": "dark",
-}
 _CHOICES = {"order": ("bgr", "rgb"), "strokes": ("dark", "bright")}
 
 
-def check_pixels(pixels):
-    """A complete description of Caffe-like pixels from a partial one.
+def describe_pixels(order, mean, scale, strokes="dark"):
+    """A description of pixels, checked.
 
     Parameters
     ----------
+    order : {"bgr", "rgb"}
+        Of three channels from 0 to 255.
+    mean, scale : float, or sequence of three float in that order
+        Subtracted first; multiplied then.
+    strokes : {"dark", "bright"}
+        Dark strokes on white, or bright ones on black.
+
+    Returns
+    -------
     pixels : dict
-        Any of ``order``, "bgr" or "rgb"; ``mean``, one number or three in that order; ``scale``,
-        a factor after the mean is subtracted; ``strokes``, "dark" (on white) or "bright".
+        ``mean`` and ``scale`` as lists of three.
+
+    Raises
+    ------
+    ValueError
+        If a value is none of these.
     """
-    unknown = set(pixels) - set(CAFFE_PIXELS)
-    if unknown:
-        raise ValueError(f"pixels={pixels!r}: unknown {sorted(unknown)}; known {[*CAFFE_PIXELS]}.")
-    full = CAFFE_PIXELS | pixels
+    pixels = {"order": order, "strokes": strokes}
     for name, choices in _CHOICES.items():
-        if full[name] not in choices:
-            raise ValueError(f"pixels[{name!r}] must be one of {choices}, got {full[name]!r}.")
-    try:
-        mean = (
-            [float(v) for v in full["mean"]]
-            if hasattr(full["mean"], "__len__")
-            else [float(full["mean"])] * 3
-        )
-        scale = float(full["scale"])
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"pixels={pixels!r}: mean and scale must be numbers.") from error
-    if len(mean) != 3:
-        raise ValueError(f"pixels['mean'] must be one number or three, got {full['mean']!r}.")
-    if not scale > 0:
-        raise ValueError(f"pixels['scale'] must be positive, got {full['scale']!r}.")
-    return full | {"mean": mean, "scale": scale}
+        if not isinstance(pixels[name], str) or pixels[name] not in choices:
+            raise ValueError(f"{name} must be one of {choices}, got {pixels[name]!r}.")
+    for name, value in (("mean", mean), ("scale", scale)):
+        try:
+            values = [float(v) for v in value] if hasattr(value, "__len__") else [float(value)] * 3
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{name} must be one number or three, got {value!r}.") from error
+        if len(values) != 3:
+            raise ValueError(f"{name} must be one number or three, got {value!r}.")
+        pixels[name] = values
+    if not all(factor > 0 for factor in pixels["scale"]):
+        raise ValueError(f"scale must be positive, got {scale!r}.")
+    return pixels
 
 
 def to_network(unit, pixels):
-    """A unit tensor as the networks read it: itself, or the (n, 3, H, W) that ``pixels`` says."""
+    """A unit tensor as a network reads it: itself, or the (n, 3, H, W) that ``pixels`` says."""
     if pixels is None or unit.ndim == 2:
         return unit
     if unit.shape[1] == 1:
@@ -57,5 +58,7 @@ def to_network(unit, pixels):
     else:
         values = 127.5 * (unit + 1)
         values = values.flip(1) if pixels["order"] == "bgr" else values
-    mean = torch.tensor(pixels["mean"], device=unit.device)[:, None, None]
-    return (values - mean) * pixels["scale"]
+    mean, scale = (
+        torch.tensor(pixels[name], device=unit.device)[:, None, None] for name in ("mean", "scale")
+    )
+    return (values - mean) * scale

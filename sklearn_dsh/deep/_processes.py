@@ -75,15 +75,24 @@ class Processes:
             values /= self.n
         return values.tolist()
 
+    def part(self, n):
+        """This process's part of ``n`` rows: a slice; all, if they are fewer than the processes."""
+        if n < self.n or self.n == 1:
+            return slice(0, n)
+        bounds = np.linspace(0, n, self.n + 1).astype(int)
+        return slice(int(bounds[self.rank]), int(bounds[self.rank + 1]))
+
+    def collect(self, values, n):
+        """All ``n`` rows from what each process has of its `part`: array (n, ...)."""
+        if n < self.n or self.n == 1:
+            return values
+        parts = [None] * self.n
+        distributed.all_gather_object(parts, values)
+        return np.concatenate(parts)
+
     def gather(self, function, n):
         """``function(rows)`` of all ``n`` rows, each process computing a part: array (n, ...)."""
-        if n < self.n or self.n == 1:
-            return function(slice(0, n))
-        bounds = np.linspace(0, n, self.n + 1).astype(int)
-        part = function(slice(bounds[self.rank], bounds[self.rank + 1]))
-        parts = [None] * self.n
-        distributed.all_gather_object(parts, part)
-        return np.concatenate(parts)
+        return self.collect(function(self.part(n)), n)
 
     def prepare(self, network, batch_rows):
         """Let ``network`` see the whole batch where that matters, before it is wrapped.

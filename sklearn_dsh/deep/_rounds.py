@@ -117,6 +117,7 @@ def alternate(
         if method.updates:
             outputs = trainer.outputs() if trained or history.n_rounds else None
             history.objective_curve.append(_update(method, outputs, processes))
+        trainer.read_out(method)
         history.loss_curve += trainer.run(steps, method.make_loss(trainer.device), progress)
         history.n_rounds += 1
         if held_out is not None:

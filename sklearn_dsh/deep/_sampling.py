@@ -1,6 +1,6 @@
 """Which rows make the batches of a training, and which photos are mixed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -20,11 +20,14 @@ class Step:
     weight : float or None
         Photo i is mixed as ``weight * i + (1 - weight) * partner[i]``; None where none is.
     partner : int array (batch_size,) or None
+    versions : dict view -> int array (batch_size,)
+        Which of the versions of an item is taken, where a view has several.
     """
 
     rows: dict
     weight: float | None = None
     partner: np.ndarray | None = None
+    versions: dict = field(default_factory=dict)
 
     def needed(self, view, own):
         """Positions in the batch that a process must read for its ``own`` positions."""
@@ -48,12 +51,17 @@ class StepPlanner:
         Whether photos are mixed.
     paired : bool
         Whether the rows of both views are the same in every step.
+    n_versions : dict view -> int, default=None
+        Versions of each item, of the views whose items have several.
     """
 
-    def __init__(self, labels, n_steps, random_state, settings, *, mixes=False, paired=False):
+    def __init__(
+        self, labels, n_steps, random_state, settings, *, mixes=False, paired=False, n_versions=None
+    ):
         self.n_steps, self.random_state = n_steps, random_state
         self.batch_size = settings.batch_size
         self.views, self.mixes = tuple(labels), mixes and "image" in labels
+        self.n_versions = n_versions or {}
         self.samplers = {
             view: BatchSampler(
                 labels[view], self.batch_size, random_state, balanced=settings.class_balanced
@@ -68,6 +76,10 @@ class StepPlanner:
     def _draw(self, number):
         rows = {view: sampler.draw() for view, sampler in self.samplers.items()}
         step = Step({view: rows.get(view, rows[self.views[0]]) for view in self.views})
+        step.versions = {
+            view: self.random_state.randint(n, size=self.batch_size)
+            for view, n in self.n_versions.items()
+        }
         late = number >= (1 - WITHOUT_MIXUP) * self.n_steps
         if self.mixes and not late and self.random_state.rand() < MIXUP_PROBABILITY:
             step.weight = float(self.random_state.beta(MIXUP_ALPHA, MIXUP_ALPHA))

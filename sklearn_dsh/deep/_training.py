@@ -10,7 +10,6 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from . import _augmentation as augmentation
 from ._batches import as_tensor, blocks
 from ._losses import Drawn
-from ._networks import FeatureTrunk
 from ._optimizer import Optimizer
 from ._pixels import to_network
 from ._reading import read_ahead
@@ -24,14 +23,10 @@ LOSSES_TOGETHER = 20  # steps between two looks at the losses
 
 
 def standardise(network, sources):
-    """Let the trunks of feature vectors subtract the mean and divide by the deviation."""
+    """Let the trunks of vectors subtract the mean and divide by the deviation of theirs."""
     for view, trunk in (("sketch", network.c2), ("image", network.c1)):
-        if isinstance(trunk, FeatureTrunk) and view in sources:
-            rows = sources[view][:]
-            mean, scale = rows.mean(axis=0, dtype=np.float64), rows.std(axis=0, dtype=np.float64)
-            scale[scale <= 1e-13 * np.abs(mean)] = 1.0  # constant but for rounding
-            for buffer, value in ((trunk.mean, mean), (trunk.scale, scale)):
-                buffer.copy_(torch.from_numpy(value))
+        if hasattr(trunk, "standardise") and view in sources:
+            trunk.standardise(sources[view][:])
 
 
 class _TrainedOutputs(nn.Module):
@@ -115,8 +110,8 @@ class NetworkTrainer:
             network, {"sketch_head": (drawn, n * (1 + bridged)), "image_head": (self.own, n)}
         )
         model = _TrainedOutputs(network, helper, bridged)
-        self.helper, parameters = helper, list(model.parameters())
-        self.optimizer = Optimizer(parameters, planner.n_steps, device, settings)
+        self.helper = helper
+        self.optimizer = Optimizer(model, planner.n_steps, device, settings)
         if settings.compile:
             model.compile()
         self.average = None
@@ -129,6 +124,12 @@ class NetworkTrainer:
     def result(self):
         """The network that the training gives: the one trained, or its moving average."""
         return self.network if self.average is None else self.average.module
+
+    def read_out(self, method):
+        """Let networks that tell categories read the bits out of the codes of a method."""
+        for network in {self.network, self.result}:
+            if network.readout is not None:
+                network.readout.set_codes(method.category_codes())
 
     def run(self, n_steps, loss_of, progress):
         """``n_steps`` steps down a loss.
@@ -144,10 +145,7 @@ class NetworkTrainer:
         losses : list of float, one a step
         """
         steps = self.planner.plan(self.step, n_steps)
-        requests = [
-            {view: rows[step.needed(view, self.own)] for view, rows in step.rows.items()}
-            for step in steps
-        ]
+        requests = [{view: self._places(step, view) for view in step.rows} for step in steps]
         batches = read_ahead(self.data.sources, requests, self.settings.n_jobs)
         self.network.train()
         losses, pending = [], []
@@ -180,6 +178,12 @@ class NetworkTrainer:
                 )
         return losses
 
+    def _places(self, step, view):
+        """Where a source, and what lies beside it, finds what this process needs."""
+        needed = step.needed(view, self.own)
+        rows = step.rows[view][needed]
+        return (rows, step.versions[view][needed]) if view in step.versions else rows
+
     def _inputs(self, step, batch):
         """Sketches, photos and tokens as the networks read them; None for what is not there."""
         inputs = {"sketch": None, "image": None, "token": None}
@@ -187,8 +191,9 @@ class NetworkTrainer:
             needed = step.needed(view, self.own)
             images, maps = as_tensor(images, self.device), None
             if view == "image" and self.data.tokens is not None:
-                maps = as_tensor(self.data.tokens[step.rows[view][needed]], self.device)
-            if self.settings.augment and images.ndim == 4:
+                maps = as_tensor(self.data.tokens[self._places(step, view)], self.device)
+            is_pixels = not self.data.sources[view].passed_frozen and images.ndim == 4
+            if self.settings.augment and is_pixels:
                 n = self.settings.batch_size
                 draws = augmentation.Draws(self.generator, n, needed, self.device)
                 augment = self._augment_sketches if view == "sketch" else self._augment_photos
@@ -201,9 +206,9 @@ class NetworkTrainer:
                 images = torch.lerp(images[partner], images[own], step.weight)
                 if maps is not None:
                     maps = torch.lerp(maps[partner], maps[own], step.weight)
-            inputs[view] = to_network(images, self.data.pixels)
+            inputs[view] = to_network(images, self.data.pixels[view])
             if maps is not None:
-                inputs["token"] = to_network(maps, self.data.pixels)
+                inputs["token"] = to_network(maps, self.data.pixels["sketch"])
         return inputs["sketch"], inputs["image"], inputs["token"]
 
     def _drawn(self, step, view):
@@ -289,11 +294,12 @@ class NetworkTrainer:
 
 
 def compute_outputs(
-    network, source, view, device, *, tokens, rows=None, pixels=None, batch_size=None, n_jobs=None
+    network, source, view, device, *, tokens, pixels, rows=None, batch_size=None, n_jobs=None
 ):
     """F of the rows of ``source``, all or a slice: float32 (n, n_bits).
 
-    ``tokens(rows, photos)`` gives the token maps of a batch, or None; for pixels see `_pixels`.
+    ``tokens(rows, photos)`` gives the token maps of a batch, or None; ``pixels`` says how those of
+    each view are prepared, see `_pixels`.
     """
     network.eval()
     start, stop, _ = (rows or slice(None)).indices(len(source))
@@ -305,12 +311,13 @@ def compute_outputs(
     parts = []
     with torch.inference_mode():
         for at, batch in zip(slices, batches, strict=True):
-            x = to_network(as_tensor(batch[view], device), pixels)
+            x = to_network(as_tensor(batch[view], device), pixels[view])
             if view == "sketch":
-                outputs = network.sketch(x)
+                outputs = network.sketch(x, passed_frozen=source.passed_frozen)
             else:
                 maps = tokens(at, batch[view])
-                maps = None if maps is None else to_network(as_tensor(maps, device), pixels)
-                outputs = network.image(x, maps)
+                if maps is not None:
+                    maps = to_network(as_tensor(maps, device), pixels["sketch"])
+                outputs = network.image(x, maps, passed_frozen=source.passed_frozen)
             parts.append(outputs.float().cpu().numpy())
     return np.concatenate(parts)

@@ -1,6 +1,6 @@
 """What the networks are trained on, and what of it is held out for validation."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -22,40 +22,43 @@ class TrainingSet:
     sources : dict view -> ImageSource or FeatureSource
     labels : dict view -> int array (n_view,)
     tokens : uint8 array or ByteFile (n_images, size, size) of the size of sketches, or None
-    pixels : dict or None
-        See `_pixels`.
+    pixels : dict view -> dict or None
+        See `_pixels`; tokens have the sketches'.
     """
 
     sources: dict
     labels: dict
     tokens: Any = None
-    pixels: dict | None = None
+    pixels: dict = field(default_factory=lambda: dict.fromkeys(("sketch", "image")))
 
 
-def _make_sources(views, network_settings):
-    sizes = network_settings["sizes"]
+def _make_sources(views, sizes):
     return {view: make_source(X, view, sizes[view]) for view, X in views.items()}
 
 
-def bytes_to_store(views, network_settings, sketch_tokens):
-    """What `make_training_set` stores of these views, if it keeps their images."""
-    n_bytes = sum(
-        source.n_bytes_at_size for source in _make_sources(views, network_settings).values()
+def unread_training_set(views, labels, architecture):
+    """Sources of which nothing is read yet, without tokens."""
+    return TrainingSet(
+        _make_sources(views, architecture.sizes()), labels, None, architecture.pixels()
     )
+
+
+def bytes_to_store(views, sizes, sketch_tokens):
+    """What `make_training_set` stores of these views, if it keeps their images."""
+    n_bytes = sum(source.n_bytes_at_size for source in _make_sources(views, sizes).values())
     if sketch_tokens is not None:
-        n_bytes += len(views["image"]) * network_settings["sizes"]["sketch"] ** 2
+        n_bytes += len(views["image"]) * sizes["sketch"] ** 2
     return n_bytes
 
 
-def make_training_set(
-    views, labels, network_settings, sketch_tokens, *, store, keeps_images, n_jobs
-):
+def make_training_set(views, labels, architecture, sketch_tokens, *, store, keeps_images, n_jobs):
     """Sources at the networks' size and tokens.
 
     Parameters
     ----------
     views, labels : dict view -> array
-    network_settings : dict
+    architecture : Architecture
+        Read for the sizes and pixels.
     sketch_tokens : None, callable or transformer
     store : callable
         ``store(shape)`` gives what takes rows of bytes: an array or a `ByteFile`.
@@ -65,8 +68,8 @@ def make_training_set(
         any training.
     n_jobs : int or None
     """
-    sizes = network_settings["sizes"]
-    sources = _make_sources(views, network_settings)
+    sizes = architecture.sizes()
+    sources = _make_sources(views, sizes)
     has_tokens = sketch_tokens is not None
     if has_tokens:  # what gives no tokens is found before all files are decoded
         make_tokens(sketch_tokens, sources["image"][:1], sizes["sketch"])
@@ -81,7 +84,7 @@ def make_training_set(
         if source.reads_files and not (has_tokens and view == "image"):
             for _ in read_blocks(source, n_jobs):
                 pass
-    return TrainingSet(sources, labels, tokens, network_settings["pixels"])
+    return TrainingSet(sources, labels, tokens, architecture.pixels())
 
 
 def split_rows(data, validation, seed):

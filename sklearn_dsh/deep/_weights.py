@@ -24,6 +24,13 @@ def from_arrays(module, arrays, *, assign=True):
     return module
 
 
+def start_from(module, arrays):
+    """Write ``arrays`` into the parameters and buffers of these names, which must be there."""
+    found = module.load_state_dict(to_tensors(arrays), strict=False)
+    if found.unexpected_keys:
+        raise ValueError(f"The networks have no weights {', '.join(found.unexpected_keys)}.")
+
+
 def to_tensors(arrays):
     """A dict of arrays, or of dicts of these, as the same of torch tensors (copies)."""
     return {

@@ -65,9 +65,7 @@ def _make_example(made, final, n_sketches, n_photos, n_steps):
         size=128,
         random_state=0,
     )
-    hasher = DeepSketchHasher(
-        64, image_size=64, max_iter=3, steps_per_iter=n_steps, verbose=1, random_state=0
-    )
+    hasher = DeepSketchHasher(64, max_iter=3, steps_per_iter=n_steps, verbose=1, random_state=0)
     hasher.fit(data.sketches[:n_sketches], data.images, (data.y_sketch[:n_sketches], data.y_image))
     joblib.dump(hasher, made / "model.joblib")
     for name, pictures in (("photos", data.images), ("samples", data.sketches[n_sketches:])):

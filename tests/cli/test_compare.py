@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from sklearn_dsh import DeepSketchHasher
+from sklearn_dsh import Compact, DeepSketchHasher
 from sklearn_dsh.cli import _compare, _evaluate
 from sklearn_dsh.comparison import Method, _problem, _report, default_methods
 
@@ -89,8 +89,8 @@ def test_the_size_reaches_the_networks(shared, run, tmp_path, monkeypatch):
     sizes = []
     known = default_methods()
 
-    def make(features, image_size):
-        sizes.append(image_size)
+    def make(features, architecture):
+        sizes.append(architecture.size)
         return known
 
     monkeypatch.setattr("sklearn_dsh.comparison.default_methods", make)
@@ -120,7 +120,7 @@ def test_a_part_of_a_research_data_set(run, tmp_path):
 def test_a_picture_of_what_is_found(shared, run, tmp_path, monkeypatch):
     def make(n_bits, seed):
         return DeepSketchHasher(
-            n_bits, image_size=32, max_iter=1, steps_per_iter=2, sketch_tokens=None,
+            n_bits, architecture=Compact(32), max_iter=1, steps_per_iter=2, sketch_tokens=None,
             random_state=seed,
         )  # fmt: skip
 

@@ -8,6 +8,7 @@ import pytest
 
 from sklearn_dsh import (
     CCAHasher,
+    Compact,
     HOGFeatures,
     _model_files,
     load_sketch_photo_folder,
@@ -105,9 +106,9 @@ def test_deep_sketch_hashing(shared, run, tmp_path):
     hasher = joblib.load(tmp_path / "m.joblib")
     assert len(hasher.loss_curve_) == 3
     expected = {
-        "n_bits": 16, "image_size": 32, "steps_per_iter": 1, "random_state": 5, "device": "cpu",
-        "augment": False, "sketch_tokens": None, "batch_size": 4, "loss": "regression",
-        "verbose": 0,
+        "n_bits": 16, "architecture": Compact(32), "steps_per_iter": 1, "random_state": 5,
+        "device": "cpu", "augment": False, "sketch_tokens": None, "batch_size": 4,
+        "loss": "regression", "verbose": 0,
     }  # fmt: skip
     assert {name: getattr(hasher, name) for name in expected} == expected
     result = run("encode", tmp_path / "m.joblib", shared / "data/photo", "-o", tmp_path / "gallery")

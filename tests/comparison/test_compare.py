@@ -14,6 +14,7 @@ from sklearn.utils import Bunch
 
 from sklearn_dsh import (
     CCAHasher,
+    Compact,
     DeepSketchHasher,
     ITQHasher,
     PerView,
@@ -357,10 +358,10 @@ def test_frames_for_arrays(data, tmp_path):
 def test_methods_on_learned_features():
     methods = default_methods("fc")
     (reads,) = {method.reads for method in methods.values()}
-    assert reads(None).hasher.image_size == "auto"
-    larger = default_methods("fc", image_size=96)["CCA-ITQ, fc"]
-    assert larger.reads(None).hasher.image_size == 96
-    assert default_methods(image_size=96)["DCMH"].make(8, 0).image_size == 96
+    assert reads(None).hasher.architecture == "compact"
+    larger = default_methods("fc", architecture=Compact(96))["CCA-ITQ, fc"]
+    assert larger.reads(None).hasher.architecture == Compact(96)
+    assert default_methods(architecture=Compact(96))["DCMH"].make(8, 0).architecture.size == 96
     assert methods["CCA-ITQ, fc"].grid == default_methods()["CCA-ITQ"].grid
     assert "DSH, fc" not in methods
     with pytest.raises(ValueError, match="features must be 'HOG' or 'fc', got 'pixels'"):
@@ -372,7 +373,7 @@ def test_every_method_on_learned_features(tmp_path, monkeypatch):
     few_steps = partial(DeepSketchHasher, max_iter=1, steps_per_iter=2)
     monkeypatch.setattr("sklearn_dsh.comparison._methods.DeepSketchHasher", few_steps)
     data = make_sketch_photo(n_categories=3, n_sketches=30, n_photos=36, size=32, random_state=0)
-    methods = default_methods("fc", image_size=32)
+    methods = default_methods("fc", architecture=Compact(32))
     for name in set(methods) - {"CCA-ITQ, fc"}:  # one choice of settings is enough
         methods[name] = replace(methods[name], grid={})
     plan = Plan(methods=tuple(methods), bits=(8,), seeded_bits=8, protocols=("unseen",), k=2)

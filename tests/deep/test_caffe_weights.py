@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_dsh import DeepSketchHasher
-from sklearn_dsh.deep import _paper_networks as paper
+from sklearn_dsh import DeepSketchHasher, Paper
 from sklearn_dsh.deep._caffe_file import _net_parameter, load_caffemodel
+from sklearn_dsh.deep.architectures import _paper as paper
 from sklearn_dsh.preprocessing import EdgeTokens, resize_images
 
 cv2 = pytest.importorskip("cv2", reason="opencv-python-headless is not installed")
@@ -252,10 +252,11 @@ def test_project_is_the_network_on_the_stated_pixels(hasher, models):
 
 
 def test_pixels_are_a_parameter(models):
-    chosen = {"order": "rgb", "mean": 10, "scale": 0.5, "strokes": "bright"}
+    chosen = Paper(order="rgb", mean=10, scale=0.5, strokes="bright")
     hasher = DeepSketchHasher.from_caffemodel(
-        sketch=models.sketch, image=models.image, pixels=chosen
+        sketch=models.sketch, image=models.image, architecture=chosen
     )
+    assert chosen == Paper(order="rgb", mean=10, scale=0.5, strokes="bright")
     sketches = np.random.default_rng(3).integers(0, 256, (1, 200, 200), dtype=np.uint8)
     bright = 255 - np.repeat(sketches[:, None].astype(np.float32), 3, axis=1)
     assert_close(hasher.project(sketches), models.run_sketch((bright - 10) * 0.5))
@@ -295,7 +296,7 @@ def test_network_is_built_once(hasher, monkeypatch):
 def test_dropout_is_that_of_the_data_set(narrow, tmp_path, ends, data):
     models = Models(tmp_path, 64, NARROW, ends)
     hasher = DeepSketchHasher.from_caffemodel(sketch=models.sketch, image=models.image)
-    assert (hasher.n_bits, hasher.dropout) == (64, data)
+    assert (hasher.n_bits, hasher.architecture.dropout) == (64, data)
     network = hasher.build_network()
     rates = {name: m.p for name, m in network.named_modules() if isinstance(m, torch.nn.Dropout)}
     expected = {
@@ -528,11 +529,10 @@ def drawings(n, size, channels=()):
 def fit_paper(**settings):
     hasher = DeepSketchHasher(
         8,
-        architecture="paper",
+        **({"architecture": "paper", "steps_per_iter": 1} | settings),
         max_iter=1,
         batch_size=2,
         random_state=0,
-        **({"steps_per_iter": 1} | settings),
     )
     y = np.arange(4) % 2
     return hasher.fit(drawings(4, 40), drawings(4, 48, (3,)), y)
@@ -540,7 +540,7 @@ def fit_paper(**settings):
 
 def test_paper_networks_train_and_encode(narrow):
     hasher = fit_paper()
-    assert hasher.network_settings_["sizes"] == {"sketch": 200, "image": 227}
+    assert hasher.architecture_ == Paper()
     assert np.isfinite(hasher.loss_curve_).all()
     assert hasher.transform(drawings(4, 48, (3,)), view="image").shape == (4, 1)
     # The token copy shares C2's convolutions and has batch statistics of its own.
@@ -552,7 +552,9 @@ def test_paper_networks_train_and_encode(narrow):
 def test_caffenet_weights_are_c1s_start(narrow, models):
     # The image model's file holds CaffeNet's convolutions under CaffeNet's names.
     layers = load_caffemodel(models.image)
-    hasher = fit_paper(c1_weights=models.image, learning_rate=1e-12, weight_decay=0.0)
+    hasher = fit_paper(
+        architecture=Paper(c1_weights=models.image), learning_rate=1e-12, weight_decay=0.0
+    )
     for i in range(1, 6):
         np.testing.assert_allclose(
             hasher.weights_[f"c1.conv{i}.weight"], layers[f"conv{i}"].blobs[0], atol=1e-9
@@ -563,34 +565,31 @@ def test_torchvisions_alexnet_is_refused_by_name(tmp_path):
     path = tmp_path / "alexnet.pth"
     torch.save({"features.0.weight": torch.zeros(64, 3, 11, 11)}, path)
     with pytest.raises(ValueError, match="torchvision's AlexNet"):
-        fit_paper(c1_weights=path)
+        fit_paper(architecture=Paper(c1_weights=path))
 
 
-def test_pixels_and_weights_are_for_the_paper_alone():
+def test_weights_of_c1_need_photos():
     with pytest.raises(ValueError, match="starts C1, which reads photos, and only sketches"):
-        DeepSketchHasher(8, architecture="paper", c1_weights="c1.caffemodel").fit(
+        DeepSketchHasher(8, architecture=Paper(c1_weights="c1.caffemodel")).fit(
             np.zeros((4, 32, 32), np.uint8), [0, 1, 0, 1]
-        )
-    with pytest.raises(ValueError, match="pixels= and c1_weights= are for architecture='paper'"):
-        DeepSketchHasher(pixels={"scale": 2}).fit(
-            drawings(2, 40), drawings(2, 40, (3,)), np.arange(2)
         )
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"image_size": 64}, "leave image_size='auto'"),
-        ({"pixels": {"colour": 1}}, "unknown \\['colour'\\]"),
-        ({"pixels": {"order": "gbr"}}, "must be one of"),
-        ({"pixels": {"mean": [1, 2]}}, "one number or three"),
-        ({"pixels": {"mean": "low"}}, "must be numbers"),
-        ({"pixels": {"scale": 0}}, "must be positive"),
+        ({"order": "gbr"}, "order must be one of"),
+        ({"strokes": None}, "strokes must be one of"),
+        ({"mean": [1, 2]}, "mean must be one number or three"),
+        ({"mean": "low"}, "mean must be one number or three"),
+        ({"scale": 0}, "must be positive"),
+        ({"dropout": "imagenet"}, "dropout must be one of 'sketchy', 'tu_berlin'"),
+        ({"weight_sharing": 3}, "weight_sharing must be one of"),
     ],
 )
 def test_wrong_settings(settings, message):
     with pytest.raises(ValueError, match=message):
-        fit_paper(**settings)
+        fit_paper(architecture=Paper(**settings))
 
 
 def test_features_need_the_compact_architecture():

@@ -6,7 +6,7 @@ import pytest
 import torch
 from planted_views import two_views
 
-from sklearn_dsh import DCMHHasher, SketchImageArray, make_sketch_photo
+from sklearn_dsh import Compact, DCMHHasher, SketchImageArray, make_sketch_photo
 from sklearn_dsh.deep import _fit
 from sklearn_dsh.deep._dcmh import PairLikelihood
 from sklearn_dsh.deep._losses import Drawn
@@ -153,7 +153,7 @@ def test_pairs_are_taken_as_they_are_and_drawn_otherwise(monkeypatch):
 
 def test_images_are_trained_with_tokens():
     data = make_sketch_photo(n_sketches=16, n_photos=16, size=32, random_state=0)
-    hasher = DCMHHasher(8, max_iter=1, steps_per_iter=2, image_size=32, random_state=0)
+    hasher = DCMHHasher(8, max_iter=1, steps_per_iter=2, architecture=Compact(32), random_state=0)
     hasher.fit(data.sketches, data.images, (data.y_sketch, data.y_image))
     assert hasher.network_settings_["uses_tokens"]
     assert hasher.transform(data.images, view="image").shape == (len(data.images), 1)
@@ -164,7 +164,7 @@ def test_networks_with_random_weights_learn_images():
     data, new = (
         make_sketch_photo(n_sketches=n, n_photos=n, random_state=n, **settings) for n in (150, 100)
     )
-    hasher = DCMHHasher(16, max_iter=2, steps_per_iter=50, image_size=32, random_state=0)
+    hasher = DCMHHasher(16, max_iter=2, steps_per_iter=50, architecture=Compact(32), random_state=0)
     hasher.fit(data.sketches, data.images, (data.y_sketch, data.y_image))
     score = hasher.score(new.sketches, new.images, (new.y_sketch, new.y_image))
     assert score > 0.7  # chance is 0.25

@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy.special import softmax
 from sklearn.exceptions import NotFittedError
 
 from sklearn_dsh import (
+    Compact,
     DeepSketchHasher,
     EdgeTokens,
     SketchImageArray,
@@ -17,8 +19,15 @@ from sklearn_dsh import (
 from sklearn_dsh.codes import unpack_bits
 from sklearn_dsh.deep import _batches, _reading, _weights
 from sklearn_dsh.deep._fit import _steps_per_round
+from sklearn_dsh.deep._networks import TEMPERATURE
 
-QUICK = {"max_iter": 2, "steps_per_iter": 4, "batch_size": 8, "image_size": 32, "random_state": 0}
+QUICK = {
+    "max_iter": 2,
+    "steps_per_iter": 4,
+    "batch_size": 8,
+    "architecture": Compact(32),
+    "random_state": 0,
+}
 
 
 def draw_images(n_sketches=18, n_photos=24, size=32, seed=0):
@@ -84,7 +93,13 @@ def test_learns_new_images(loss):
     sketches, photos, y = draw_images(90, 90)
     train = slice(0, 60)
     hasher = DeepSketchHasher(
-        12, loss=loss, max_iter=2, steps_per_iter=25, batch_size=12, image_size=32, random_state=0
+        12,
+        loss=loss,
+        max_iter=2,
+        steps_per_iter=25,
+        batch_size=12,
+        architecture=Compact(32),
+        random_state=0,
     ).fit(sketches[train], photos[train], (y[0][train], y[1][train]))
     assert hasher.score(sketches[60:], photos[60:], (y[0][60:], y[1][60:])) > 0.8
 
@@ -116,7 +131,7 @@ def test_everything_learned_is_arrays_dicts_lists_numbers_and_strings(fitted):
             assert value is None or isinstance(value, np.ndarray | np.generic | int | float | str)
 
     for name, value in vars(fitted).items():
-        if name.endswith("_") and name != "sketch_tokens_":  # the user's own, or EdgeTokens
+        if name.endswith("_") and name not in ("sketch_tokens_", "architecture_"):  # the user's
             check(value)
     assert b"torch" not in pickle.dumps(fitted)
 
@@ -308,7 +323,7 @@ def test_a_damaged_file_is_found_before_training(tmp_path, monkeypatch, cache_si
     with open(paths[7], "r+b") as file:
         file.truncate(60)
     photo_paths = save_images(tmp_path, "photo", photos)
-    monkeypatch.setattr("sklearn_dsh.deep._fit.build_network", None)  # never reached
+    monkeypatch.setattr("sklearn_dsh.deep._fit.alternate", None)  # never reached
     with pytest.raises(ValueError, match=r"7\.png"):
         DeepSketchHasher(12, cache_size=cache_size, **QUICK).fit(paths, photo_paths, y)
 
@@ -330,7 +345,7 @@ def test_a_fit_that_fails_leaves_the_hasher_as_it_was():
 def test_encoding_is_that_of_the_fit_whatever_the_parameters_become():
     hasher = DeepSketchHasher(12, **QUICK).fit(*IMAGES)
     codes = hasher.transform(IMAGES[1], view="image")
-    hasher.set_params(image_size=64, sketch_tokens=None)
+    hasher.set_params(architecture=Compact(64), sketch_tokens=None)
     np.testing.assert_array_equal(hasher.transform(IMAGES[1], view="image"), codes)
 
 
@@ -369,11 +384,18 @@ def test_progress_is_shown_only_when_asked(capsys):
 
 @pytest.mark.parametrize(
     ("n", "size", "kind", "expected"),
-    [(100, 32, "features", 300), (10_000, 32, "features", 4000), (10_000, 32, "images", 4000)],
+    [
+        (100, 32, "features", 300),
+        (10_000, 32, "features", 1500),
+        (100, 32, "images", 300),
+        (10_000, 32, "images", 4000),
+        (100, 32, "backbone", 300),
+        (10_000, 32, "backbone", 800),
+    ],
 )
 def test_training_length_has_a_floor_and_a_cap(n, size, kind, expected):
     hasher = DeepSketchHasher(batch_size=size)
-    steps = _steps_per_round(hasher, {"sketch": kind}, {"sketch": np.zeros(n)})
+    steps = _steps_per_round(hasher, kind, {"sketch": np.zeros(n)})
     assert expected <= steps * hasher.max_iter < expected + hasher.max_iter
 
 
@@ -389,7 +411,9 @@ def test_a_hasher_trained_on_a_gpu_encodes_on_the_cpu():
 @pytest.mark.parametrize("view", ["sketch", "image"])
 def test_features_are_what_the_last_layer_reads(view):
     data = make_sketch_photo(n_sketches=16, n_photos=16, size=32, random_state=0)
-    hasher = DeepSketchHasher(8, max_iter=1, steps_per_iter=2, image_size=32, random_state=0)
+    hasher = DeepSketchHasher(
+        8, max_iter=1, steps_per_iter=2, architecture=Compact(32), random_state=0
+    )
     hasher.fit(data.sketches, data.images, (data.y_sketch, data.y_image))
     X = data.sketches if view == "sketch" else data.images
     features = hasher.features(X, view)
@@ -397,6 +421,11 @@ def test_features_are_what_the_last_layer_reads(view):
     weight, bias = (hasher.weights_[f"{name}.{part}"] for part in ("weight", "bias"))
     assert features.shape == (16, 256 if view == "sketch" else 512)
     assert features.min() == 0
+    logits = features @ weight.T + bias
+    codes = hasher.weights_[f"readout.codes_{view}"]
     np.testing.assert_allclose(
-        features @ weight.T + bias, hasher.project(X, view=view), rtol=1e-4, atol=1e-5
+        softmax(logits / TEMPERATURE, axis=1) @ codes,
+        hasher.project(X, view=view),
+        rtol=1e-3,
+        atol=1e-5,
     )

@@ -26,23 +26,22 @@ def test_regression_is_the_mean_squared_error_to_the_items_own_codes():
 
 
 def test_cross_entropy_by_hand():
-    outputs = np.array([0.5, 1, -1, 0.2])
-    logits = 8 * np.tanh(outputs) @ CODES.numpy().T / 4
-    log_p = logits - np.log(np.exp(logits).sum())
+    logits = np.array([0.5, 1.5, -1.0])
+    p = np.exp(logits) / np.exp(logits).sum()
     wanted = np.full(3, LABEL_SMOOTHING / 3)
     wanted[1] += 1 - LABEL_SMOOTHING
-    expected = -(wanted * log_p).sum()
-    expected += REGRESSION_WEIGHT * np.mean((outputs - CODES[1].numpy()) ** 2)
-    outputs = torch.tensor(outputs[None]).float()
+    expected = -(wanted * np.log(p)).sum()
+    expected += REGRESSION_WEIGHT * np.mean((p @ CODES.numpy() - CODES[1].numpy()) ** 2)
+    outputs = torch.tensor(logits[None]).float()
     loss = code_loss(outputs, CODES[1:2], drawn([1]), CODES, "cross_entropy")
     assert loss.item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_outputs_at_the_code_beat_any_other_category():
+def test_the_right_category_beats_any_other():
     for category in range(3):
         losses = [
             code_loss(
-                3 * CODES[other][None],
+                5 * torch.eye(3)[other][None],
                 CODES[category][None],
                 drawn([category]),
                 CODES,
@@ -54,7 +53,7 @@ def test_outputs_at_the_code_beat_any_other_category():
 
 
 def test_mixup_of_whole_and_none():
-    outputs = {"image": torch.randn(2, 4, generator=torch.Generator().manual_seed(0))}
+    outputs = {"image": torch.randn(2, 3, generator=torch.Generator().manual_seed(0))}
     codes = {"image": CODES.numpy().astype(np.int8)}  # one item a category
     loss = CodeLoss(codes, codes, "cross_entropy", 0.0, torch.device("cpu"))
     plain = loss(outputs, {"image": drawn([0, 2])})

@@ -2,32 +2,28 @@ import numpy as np
 import pytest
 import torch
 
+from sklearn_dsh import Compact, Paper
 from sklearn_dsh.deep._networks import (
-    CompactTrunk,
+    TEMPERATURE,
+    CategoryReadout,
     FeatureTrunk,
     FusionHead,
     SketchHead,
-    build_network,
 )
 
 IMAGES = {
     "n_bits": 12,
+    "n_categories": None,
     "views": ["sketch", "image"],
-    "trunks": {"sketch": ("images", 1), "image": ("images", 3)},
+    "inputs": {"sketch": "images", "image": "images"},
     "uses_tokens": True,
 }
 
 
-def seeded_network(**changes):
+def seeded_network(sharing="all", **changes):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return build_network(IMAGES | changes).eval()
-
-
-@pytest.mark.parametrize("size", [32, 64, 75])
-def test_trunk_ends_in_four_by_four_whatever_the_size(size):
-    trunk = CompactTrunk(1, (4, 8, 8, 12)).eval()
-    assert trunk(torch.zeros(2, 1, size, size)).shape == (2, *trunk.out_shape)
+        return Compact(weight_sharing=sharing).build(IMAGES | changes).eval()
 
 
 def test_views_give_one_value_a_bit():
@@ -50,15 +46,10 @@ def test_tokens_are_read_by_the_very_weights_that_read_sketches():
 
 
 @pytest.mark.parametrize("sharing", ["all", "convolutions", "none"])
-@pytest.mark.parametrize("architecture", ["compact", "paper"])
+@pytest.mark.parametrize("architecture", [Compact, Paper])
 def test_what_sketches_and_tokens_share(sharing, architecture):
-    is_paper = architecture == "paper"
-    settings = {"sharing": sharing, "architecture": architecture}
-    if is_paper:
-        settings |= {"trunks": dict.fromkeys(("sketch", "image"), ("images", 3))}
-        settings |= {"pixels": {"scale": 1.0}}
     with torch.device("meta"):
-        network = build_network(IMAGES | settings)
+        network = architecture(weight_sharing=sharing).build(IMAGES)
     names = set(network.state_dict())
     assert len(list(network.parameters())) == len({id(p) for p in network.parameters()})
     own = {name.split(".")[1] for name in names if name.startswith("token_trunk.")}
@@ -99,7 +90,7 @@ def test_late_fusion_concatenates_tokens_first():
 def test_fusion_head_is_cross_weighted():
     # Each of the two layers of a stage reads the whole concatenation: with the second layer of a
     # stage silenced, the output still depends on both inputs, and it is the formula by hand.
-    head = FusionHead((4, 1, 1), 3, hidden=(5, 6)).eval()
+    head = FusionHead((4, 1, 1), 3, (5, 6), (0.3, 0.4)).eval()
     x = torch.rand(2, 4, 1, 1)
     flat = x.flatten(1)
     a = torch.cat([head.fc_a_s[0](flat).relu(), head.fc_a_i[0](flat).relu()], dim=1)
@@ -109,7 +100,7 @@ def test_fusion_head_is_cross_weighted():
 
 
 def test_sketch_head_is_three_layers():
-    head = SketchHead((4, 2, 2), 3, hidden=(5, 6)).eval()
+    head = SketchHead((4, 2, 2), 3, (5, 6), (0.25, 0.25)).eval()
     x = torch.rand(2, 4, 2, 2)
     expected = head.fc_p(head.fc_b[0](head.fc_a[0](x.flatten(1)).relu()).relu())
     torch.testing.assert_close(head(x), expected)
@@ -136,7 +127,7 @@ def test_missing_tokens_are_an_error():
 
 
 def test_one_view_has_one_head():
-    network = seeded_network(views=["sketch"], trunks={"sketch": ("images", 1)}, uses_tokens=False)
+    network = seeded_network(views=["sketch"], inputs={"sketch": "images"}, uses_tokens=False)
     assert network.image_head is None
     assert network.c1 is None
     assert network.sketch(torch.rand(2, 1, 32, 32)).shape == (2, 12)
@@ -161,3 +152,34 @@ def test_gradients_match_finite_differences():
             weight[index] += 1e-6
         slope = (values[0] - values[1]) / 2e-6
         assert weight.grad[index].item() == pytest.approx(slope, rel=1e-3, abs=1e-7)
+
+
+class TestCategoryReadout:
+    CODES = np.array([[1, 1, 1, 1], [1, -1, 1, -1], [-1, -1, 1, 1]])
+
+    def read(self, p):
+        readout = CategoryReadout(["sketch"], 3, 4)
+        readout.set_codes({"sketch": self.CODES})
+        return readout(TEMPERATURE * torch.tensor(np.log([p])).float(), "sketch").numpy()[0]
+
+    def test_a_sure_item_has_the_code_of_its_category(self):
+        for i, code in enumerate(self.CODES):
+            p = np.full(3, 1e-6)
+            p[i] = 1 - 2e-6
+            np.testing.assert_array_equal(np.where(self.read(p) >= 0, 1, -1), code)
+
+    def test_values_are_the_posteriors_mean_of_centred_codes(self):
+        centred = self.CODES - self.CODES.mean(axis=0)
+        centred[:, 2] = 1  # one for all
+        np.testing.assert_allclose(self.read([0.5, 0.3, 0.2]), [0.5, 0.3, 0.2] @ centred, atol=1e-6)
+
+    def test_bits_depend_on_the_category_that_comes_second(self):
+        codes = np.random.default_rng(0).choice([-1, 1], (3, 200))
+        readout = CategoryReadout(["sketch"], 3, 200)
+        readout.set_codes({"sketch": codes})
+        p = torch.tensor([[0.6, 0.38, 0.02], [0.6, 0.02, 0.38]])
+        bits = np.where(readout(TEMPERATURE * p.log(), "sketch").numpy() >= 0, 1, -1)
+        agree = bits @ codes.T
+        assert agree[:, 0].min() >= agree[:, 1:].max()
+        assert agree[0, 1] > agree[0, 2]
+        assert agree[1, 2] > agree[1, 1]

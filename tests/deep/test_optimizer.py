@@ -18,7 +18,8 @@ def make_optimizer(parameters, n_steps=40, **changes):
         "max_grad_norm": None,
         "precision": "float32",
     } | changes
-    return Optimizer(parameters, n_steps, CPU, SimpleNamespace(**settings))
+    model = torch.nn.ParameterList(parameters)
+    return Optimizer(model, n_steps, CPU, SimpleNamespace(**settings))
 
 
 def parameter(*values):
@@ -77,3 +78,23 @@ def test_networks_run_in_the_precision_asked_for(precision):
 
 def test_auto_is_float32_on_a_cpu():
     assert resolve_precision("auto", CPU) == torch.float32
+
+
+def test_a_part_of_the_model_is_trained_at_its_own_rate():
+    model = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2), torch.nn.Linear(2, 2))
+    model[0].rate_factor = 0.25
+    model[1].requires_grad_(False)
+    before = deepcopy(model.state_dict())
+    settings = {"learning_rate": 0.1, "weight_decay": 0.0, "schedule": "constant"}
+    settings |= {"max_grad_norm": None, "precision": "float32"}
+    optimizer = Optimizer(model, 1, CPU, SimpleNamespace(**settings))
+    optimizer.step(sum(p.sum() for p in model.parameters()))
+    # The first step of Adam is the rate itself, whatever the gradient.
+    moved = {
+        name: (before[name] - value).abs().max().item()
+        for name, value in model.state_dict().items()
+    }
+    full = moved["2.weight"]
+    assert full > 0
+    assert moved["0.weight"] == pytest.approx(full / 4, rel=1e-4)
+    assert moved["1.weight"] == 0

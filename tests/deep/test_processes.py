@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 import torch
 
-from sklearn_dsh import DeepSketchHasher
+from sklearn_dsh import Compact, DeepSketchHasher
 from sklearn_dsh.codes import unpack_bits
 from sklearn_dsh.deep._processes import Processes, _SharedDropout
 
 # Run by torchrun: the file is the script.
 SETTINGS = {
-    "images": {"max_iter": 2, "steps_per_iter": 80, "image_size": 32},
+    "images": {"max_iter": 2, "steps_per_iter": 80, "architecture": Compact(32)},
     "features": {"max_iter": 2, "steps_per_iter": 60, "validation_fraction": 0.2},
     "bfloat16": {"max_iter": 2, "steps_per_iter": 60, "precision": "bfloat16"},
 }

@@ -13,7 +13,14 @@ import pytest
 import torch
 from sklearn.model_selection import PredefinedSplit
 
-from sklearn_dsh import DCMHHasher, DeepSketchHasher, SketchKFold, StratifiedViewKFold, stack_views
+from sklearn_dsh import (
+    Compact,
+    DCMHHasher,
+    DeepSketchHasher,
+    SketchKFold,
+    StratifiedViewKFold,
+    stack_views,
+)
 from sklearn_dsh.codes import hamming_distances, pack_bits
 from sklearn_dsh.deep import _fit, _rounds
 from sklearn_dsh.deep._checkpoint import FILE_NAME
@@ -277,6 +284,9 @@ class TestGoingOn:
         with pytest.raises(ValueError, match="n_bits was 16, now 24"):
             hasher.set_params(n_bits=24).fit(*DATA)
 
+        with pytest.raises(ValueError, match=r"was Compact\(\), now Compact\(size=32\)"):
+            hasher.set_params(n_bits=16, architecture=Compact(32)).fit(*DATA)
+
     def test_the_other_view_is_refused(self):
         hasher = DeepSketchHasher(16, **QUICK).fit(*DATA)
         with pytest.raises(ValueError, match="going on needs the same"):
@@ -373,8 +383,11 @@ class TestCheckpoints:
         [
             (DATA, {}),
             (DATA, {"class_balanced": False, "validation_fraction": 0.2}),
-            (IMAGES, {"image_size": 32, "ema_decay": 0.9}),
-            (IMAGES, {"image_size": 32, "precision": "bfloat16", "code_updates": "fixed"}),
+            (IMAGES, {"architecture": Compact(32), "ema_decay": 0.9}),
+            (
+                IMAGES,
+                {"architecture": Compact(32), "precision": "bfloat16", "code_updates": "fixed"},
+            ),
             (DATA, {"learning_rate": np.logspace(-4, -2, 3)[1], "min_code_distance": np.int64(1)}),
         ],
         ids=["features", "validated", "images", "bfloat16", "numpy scalars"],
@@ -430,7 +443,7 @@ class TestCheckpoints:
 
     def test_a_folder_that_cannot_be_written_to_is_found_first(self, tmp_path, monkeypatch):
         (tmp_path / "file").write_text("")
-        monkeypatch.setattr("sklearn_dsh.deep._fit.build_network", None)  # never reached
+        monkeypatch.setattr("sklearn_dsh.deep._fit.alternate", None)  # never reached
         with pytest.raises(OSError, match="file"):
             DeepSketchHasher(8, checkpoint_dir=tmp_path / "file", **QUICK).fit(*DATA)
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 from tqdm import tqdm
 
+from sklearn_dsh import Compact
 from sklearn_dsh.deep._batches import FeatureSource, ImageSource
 from sklearn_dsh.deep._losses import CodeLoss
-from sklearn_dsh.deep._networks import build_network
 from sklearn_dsh.deep._processes import Processes
 from sklearn_dsh.deep._sampling import StepPlanner
 from sklearn_dsh.deep._training import NetworkTrainer, compute_outputs, standardise
@@ -32,7 +32,7 @@ LABELS = {"sketch": np.arange(12) % 3, "image": np.arange(15) % 3}
 CODES = np.random.RandomState(0).choice(np.array([-1, 1], dtype=np.int8), (3, 8))
 
 
-def make_trainer(*, images=False, n_steps=40, mixes=True, **changes):
+def make_trainer(*, images=False, n_steps=40, mixes=True, n_categories=None, **changes):
     rng = np.random.default_rng(0)
     if images:
         sources = {
@@ -41,17 +41,23 @@ def make_trainer(*, images=False, n_steps=40, mixes=True, **changes):
                 rng.integers(0, 256, (15, 32, 32, 3), dtype=np.uint8), "image", 32
             ),
         }
-        trunks = {"sketch": ("images", 1), "image": ("images", 3)}
+        inputs = dict.fromkeys(LABELS, "images")
         tokens = rng.integers(0, 256, (15, 32, 32), dtype=np.uint8)
     else:
         sources = {
             view: FeatureSource(rng.standard_normal((len(y), 4)) + 4 * y[:, None])
             for view, y in LABELS.items()
         }
-        trunks, tokens = dict.fromkeys(LABELS, ("features", 4)), None
-    description = {"n_bits": 8, "views": list(LABELS), "trunks": trunks, "uses_tokens": images}
+        inputs, tokens = dict.fromkeys(LABELS, 4), None
+    description = {
+        "n_bits": 8,
+        "n_categories": n_categories,
+        "views": list(LABELS),
+        "inputs": inputs,
+        "uses_tokens": images,
+    }
     torch.manual_seed(0)
-    network = build_network(description)
+    network = Compact().build(description)
     standardise(network, sources)
     settings = SimpleNamespace(**(SETTINGS | changes))
     planner = StepPlanner(LABELS, n_steps, np.random.RandomState(0), settings, mixes=mixes)
@@ -87,7 +93,11 @@ def test_constant_features_are_not_divided_by_zero():
 
 @pytest.mark.parametrize("loss", ["regression", "cross_entropy"])
 def test_outputs_approach_the_codes(loss):
-    trainer = make_trainer(augment=False, mixes=False, auxiliary_weight=0.0)
+    n_categories = 3 if loss == "cross_entropy" else None
+    trainer = make_trainer(
+        augment=False, mixes=False, auxiliary_weight=0.0, n_categories=n_categories
+    )
+    trainer.read_out(SimpleNamespace(category_codes=lambda: dict.fromkeys(LABELS, CODES)))
     before = trainer.outputs()
     run(trainer, 40, loss)
     for view, outputs in trainer.outputs().items():
@@ -135,10 +145,17 @@ def test_outputs_use_the_cached_tokens_of_each_photo():
     def shifted(rows, photos):
         return np.roll(tokens, 1, axis=0)[rows]
 
-    other = compute_outputs(trainer.network, source, "image", CPU, tokens=shifted)
+    pixels = trainer.data.pixels
+    other = compute_outputs(trainer.network, source, "image", CPU, tokens=shifted, pixels=pixels)
     assert not np.allclose(outputs, other)
     in_parts = compute_outputs(
-        trainer.network, source, "image", CPU, tokens=lambda rows, _: tokens[rows], batch_size=4
+        trainer.network,
+        source,
+        "image",
+        CPU,
+        tokens=lambda rows, _: tokens[rows],
+        pixels=pixels,
+        batch_size=4,
     )
     np.testing.assert_allclose(outputs, in_parts, rtol=1e-3, atol=1e-4)
 
