@@ -81,6 +81,7 @@ def compute_activations(
     n_versions,
     store,
     seed,
+    autocast,
     n_jobs,
 ):
     """A `TrainingSet` whose images have passed the frozen part of a network.
@@ -103,6 +104,8 @@ def compute_activations(
     store : callable
         ``store(shape)`` gives what takes rows of bytes: an array or a `ByteFile`.
     seed : int
+    autocast : context manager
+        The precision in which they pass.
     n_jobs : int or None
     """
     sources, tokens = {}, None
@@ -136,7 +139,7 @@ def compute_activations(
                     if unit is None:
                         continue
                     read_as = view if name == "images" else "sketch"
-                    values = _pass(network.frozen_part(read_as), unit, data.pixels[read_as])
+                    values = _pass(network.frozen_part(read_as), unit, data.pixels[read_as], autocast)
                     values = processes.collect(values, n)
                     if name not in kept:
                         shape = values.shape[1:]
@@ -148,6 +151,6 @@ def compute_activations(
     return TrainingSet(sources, data.labels, tokens)
 
 
-def _pass(frozen, unit, pixels):
-    with torch.inference_mode():
+def _pass(frozen, unit, pixels, autocast):
+    with torch.inference_mode(), autocast:
         return frozen(to_network(unit, pixels)).float().cpu().numpy()

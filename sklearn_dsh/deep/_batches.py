@@ -147,7 +147,9 @@ def as_tensor(batch, device):
     """
     batch = np.ascontiguousarray(batch)  # torch refuses negative strides: reversed rows, BGR
     if batch.dtype != np.uint8:
-        return torch.tensor(batch, device=device)
+        tensor = torch.tensor(batch, device=device)
+        # The layout that convolutions like.
+        return tensor.to(memory_format=torch.channels_last) if tensor.ndim == 4 else tensor
     tensor = torch.tensor(batch, device=device).float()  # copies: a memmap is read-only
     if batch.ndim == 3:
         return (1 - tensor / 255)[:, None]

@@ -15,6 +15,7 @@ from ..preprocessing import EdgeTokens
 from ._activations import compute_activations
 from ._batches import byte_array, kind_of
 from ._checkpoint import Checkpoint, fingerprint
+from ._optimizer import autocast
 from ._processes import Processes, local_device
 from ._reading import ByteFile
 from ._rounds import alternate
@@ -184,6 +185,7 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
                     n_versions=architecture.n_versions if hasher.augment and name == "train" else 1,
                     store=partial(_store, hasher.cache_size * MEGABYTE, hasher.cache_dir),
                     seed=seed,
+                    autocast=autocast(hasher.precision, device),
                     n_jobs=hasher.n_jobs,
                 )
                 for name, unread in sets.items()

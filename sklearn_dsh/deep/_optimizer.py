@@ -19,12 +19,28 @@ PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": t
 
 
 def resolve_precision(precision, device):
-    """ "auto" -> bfloat16 on a GPU that has it, else float32."""
+    """ "auto" -> bfloat16 where the device multiplies matrices of it, else float32.
+
+    By what the device says of itself, never by a timing: a seed gives the same codes again.
+    """
     if precision == "auto":
-        # Older GPUs only emulate it.
-        has_bfloat16 = device.type == "cuda" and torch.cuda.get_device_capability(device)[0] >= 8
-        precision = "bfloat16" if has_bfloat16 else "float32"
+        if device.type == "cuda":  # older GPUs only emulate it
+            multiplies = torch.cuda.get_device_capability(device)[0] >= 8
+        else:  # AMX; where it is missing, bfloat16 may take ten times as long as float32
+            multiplies = device.type == "cpu" and _cpu_capabilities().get("amx_bf16", False)
+        precision = "bfloat16" if multiplies else "float32"
     return PRECISIONS[precision]
+
+
+def _cpu_capabilities():
+    """Of torch from 2.12 or so; before, a CPU says nothing and has float32."""
+    return getattr(torch.cpu, "get_capabilities", dict)()
+
+
+def autocast(precision, device):
+    """The context in which networks run in a precision."""
+    dtype = resolve_precision(precision, device)
+    return torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
 
 
 class Optimizer:
@@ -46,7 +62,8 @@ class Optimizer:
     def __init__(self, model, n_steps, device, settings):
         self.n_steps, self.device = n_steps, device
         self.max_grad_norm = settings.max_grad_norm
-        self.dtype = resolve_precision(settings.precision, device)
+        self.precision = settings.precision
+        dtype = resolve_precision(settings.precision, device)
         self._shape = SCHEDULES[settings.schedule]
         factors = {}
         for module in model.modules():
@@ -68,7 +85,7 @@ class Optimizer:
         )
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.adamw, self._rate)
         # float16 would round small gradients to zero.
-        self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype == torch.float16)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
 
     def _rate(self, step):
         warm_up = (step + 1) / (WARM_UP * self.n_steps + 1)
@@ -76,8 +93,7 @@ class Optimizer:
 
     def autocast(self):
         """The context in which the networks run; losses are computed outside, in float32."""
-        enabled = self.dtype != torch.float32
-        return torch.autocast(self.device.type, self.dtype, enabled=enabled)
+        return autocast(self.precision, self.device)
 
     def step(self, loss):
         """Follow the gradient of ``loss``."""

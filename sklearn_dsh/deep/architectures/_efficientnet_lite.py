@@ -49,7 +49,7 @@ class _Convolution(nn.Conv2d):
         padding = near[::-1]
         if near != far:
             x, padding = functional.pad(x, pads), 0
-        if self.groups == 1 or x.device.type != "cpu":
+        if self.groups == 1 or x.device.type != "cpu" or not torch.is_grad_enabled():
             return self._convolve(x, padding)
         # On a CPU the gradient of a filter a channel takes three times as long in bfloat16.
         with torch.autocast("cpu", enabled=False):
@@ -197,8 +197,8 @@ class EfficientNetLite0(Backbone):
             return None, Layers(layers, taken)
         if end < CUT or min(map(int, taken)) < CUT - 1:
             raise ValueError(
-                "EfficientNetLite0: with trained='last' the stages 6 to 8 are trained and what they "
-                f"read is stage 5: stages must be some of 5 to 8, got {self.stages!r}."
+                "EfficientNetLite0: with trained='last' the stages 6 to 8 are trained, and what "
+                f"they read is stage 5: stages must be some of 5 to 8, got {self.stages!r}."
             )
         lower = {name: layer for name, layer in layers.items() if int(name) < CUT}
         upper = {name: layer for name, layer in layers.items() if int(name) >= CUT}
