@@ -1,11 +1,14 @@
-"""Retrieval of categories that no method was trained on, for pairs of held-out categories.
+"""Retrieval of categories that no method was trained on.
 
     python benchmarks/zero_shot.py --data FOLDER --vectors word_vectors.txt --choices 21
+    python benchmarks/zero_shot.py --data FOLDER --protocol sketchy_104_21 --generalised
 
-FOLDER holds ``sketch/<category>/*`` and ``photo/<category>/*``. For every choice of two categories
-the methods learn from the others; sketches of the two query the photos of the two (with
-``--generalised`` also photos of the others that were not trained on). Chance is the expected mean
-average precision of a random ranking of the same photos for the same queries.
+FOLDER holds ``sketch/<category>/*`` and ``photo/<category>/*``, or is what ``load_sketchy`` or
+``load_tu_berlin`` reads, for their protocols. Held out are the categories that the protocol says,
+in one choice after the other; without ``--protocol`` pairs of all categories. The methods learn
+from the others, and sketches of those held out query their photos (with ``--generalised`` also
+photos of the others that were not trained on). Chance is the expected mean average precision of a
+random ranking of the same photos for the same queries.
 
 Each result is written to ``--output`` when it is there, and a finished one is not run again:
 start with another file after changing the library.
@@ -25,9 +28,19 @@ from sklearn_dsh import CCAHasher, HOGFeatures, load_sketch_photo_folder
 from sklearn_dsh.comparison import evaluate, make_zero_shot_problem
 from sklearn_dsh.comparison._report import format_table
 from sklearn_dsh.comparison._results import Results
-from sklearn_dsh.datasets import load_class_vectors
-from sklearn_dsh.metrics import mean_average_precision
+from sklearn_dsh.datasets import (
+    load_class_vectors,
+    load_sketchy,
+    load_tu_berlin,
+    zero_shot_split,
+)
+from sklearn_dsh.metrics import mean_average_precision, precision_at_k
 
+N_DRAWS = {  # of every protocol, if --choices says nothing
+    "sketchy_100_25": 5, "sketchy_104_21": 1, "tu_berlin_220_30": 5, "sketchy68_48_20": 5,
+    "pacs_5_2": 21,
+}  # fmt: skip
+MEASURES = {"map": "mAP@all", "map_200": "mAP@200", "p_100": "P@100", "p_200": "P@200"}
 ON_HOG = {"CCA-ITQ (HOG)": lambda m, s: CCAHasher(m, random_state=s)}
 
 
@@ -55,6 +68,15 @@ def choose(categories, n, seed):
     return [pairs[i] for i in sorted(drawn)]
 
 
+def load(folder, size, protocol):
+    """The data of a protocol, with images of one size."""
+    if protocol and protocol.startswith("sketchy_"):
+        return load_sketchy(folder, size=size, n_queries=0)
+    if protocol and protocol.startswith("tu_berlin_"):
+        return load_tu_berlin(folder, size=size, n_queries=0)
+    return load_sketch_photo_folder(folder, size=size)
+
+
 def describe(data, size):
     """The data with HOG features in place of images."""
     hog = HOGFeatures(image_size=size)
@@ -69,9 +91,15 @@ def chance(problem):
 
 
 def run(estimator, problem):
-    result = evaluate(estimator, problem)
+    result = evaluate(estimator, problem, k=200)
+    codes_and_labels = (
+        result.query_codes, result.gallery_codes, problem.y_query, problem.y_gallery
+    )  # fmt: skip
     return {
         "map": result.mean_average_precision,
+        "map_200": mean_average_precision(*codes_and_labels, k=200),
+        "p_100": precision_at_k(*codes_and_labels, k=100),
+        "p_200": result.precision,
         "chance": chance(problem),
         "fit_seconds": result.fit_seconds,
         "sizes": problem.sizes(),
@@ -79,20 +107,24 @@ def run(estimator, problem):
 
 
 def table(rows):
-    cells = [["method", "mAP (mean, sd)", "chance", "above chance (mean, sd)", "fit s", "choices"]]
+    """Means and standard deviations over the choices; "-" for what older rows lack."""
+    head = ["method", *(f"{name} (mean, sd)" for name in MEASURES.values())]
+    cells = [[*head, "chance", "above chance (mean, sd)", "fit s", "choices"]]
     for name in dict.fromkeys(row["method"] for row in rows):
         of_method = [row for row in rows if row["method"] == name]
-        scores = np.array([row["map"] for row in of_method])
+        columns = {m: np.array([row.get(m, np.nan) for row in of_method]) for m in MEASURES}
         by_chance = np.array([row["chance"] for row in of_method])
         cells.append([
-            name, _mean_and_deviation(scores), f"{by_chance.mean():.3f}",
-            _mean_and_deviation(scores - by_chance),
+            name, *map(_mean_and_deviation, columns.values()), f"{by_chance.mean():.3f}",
+            _mean_and_deviation(columns["map"] - by_chance),
             f"{np.median([row['fit_seconds'] for row in of_method]):.0f}", str(len(of_method)),
         ])  # fmt: skip
     return format_table(cells)
 
 
 def _mean_and_deviation(values):
+    if np.isnan(values).any():
+        return "-"
     return f"{values.mean():.3f}, " + (f"{values.std(ddof=1):.3f}" if len(values) > 1 else "-")
 
 
@@ -101,18 +133,19 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", required=True)
+    parser.add_argument("--protocol", choices=N_DRAWS, help="of zero_shot_split; else all pairs")
     parser.add_argument("--vectors", help="file of word vectors, for the methods that take them")
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--bits", type=int, default=64)
     parser.add_argument("--steps", type=int, help="of a fit of DSH, instead of its default")
-    parser.add_argument("--choices", type=int, help="how many pairs; all, if not given")
+    parser.add_argument("--choices", type=int, help="how many; all, or five, if not given")
     parser.add_argument("--seed", type=int, default=0, help="of the choices and the methods")
     parser.add_argument("--generalised", action="store_true")
     parser.add_argument("--methods", nargs="+", help="only these names")
     parser.add_argument("--output", type=Path, default=Path("zero_shot.jsonl"))
     options = parser.parse_args()
 
-    data = load_sketch_photo_folder(options.data, size=options.size)
+    data = load(options.data, options.size, options.protocol)
     categories = data.target_names.tolist()
     vectors = load_class_vectors(options.vectors, categories) if options.vectors else None
     variants = deep_variants(vectors)
@@ -135,7 +168,12 @@ def main():
         "version": sklearn_dsh.__version__,
     }
     rows = []
-    for held_out in choose(categories, options.choices, options.seed):
+    if options.protocol:
+        n_draws = options.choices or N_DRAWS[options.protocol]
+        choices = [zero_shot_split(options.protocol, data, draw=i).tolist() for i in range(n_draws)]
+    else:
+        choices = choose(categories, options.choices, options.seed)
+    for held_out in choices:
         for name in options.methods or methods:
             key = common | {"method": name, "held_out": list(held_out)}
             if name in variants:

@@ -45,7 +45,7 @@ def make_zero_shot_problem(
         From a loader of :mod:`sklearn_dsh.datasets`, with sketches and photos.
     held_out : array-like of shape (n_held_out,)
         The categories that are not trained on, two or more (generalised: one or more). At least
-        two others are left.
+        two others are left. Those of a published protocol: `zero_shot_split`.
     generalised : bool, default=False
         False: the gallery is the photos of the held-out categories [1]_. True: of all categories,
         where a hasher may mistake what it never saw for what it knows [2]_.
@@ -69,6 +69,7 @@ def make_zero_shot_problem(
 
     See Also
     --------
+    sklearn_dsh.datasets.zero_shot_split : The categories that a named protocol holds out.
     make_problem : Queries of the categories trained on.
 
     References

@@ -6,6 +6,7 @@ from ._sketchy import load_sketchy
 from ._synthetic import make_sketch_photo
 from ._tu_berlin import load_tu_berlin
 from ._word_vectors import encode_class_names, load_class_vectors
+from ._zero_shot_split import zero_shot_split
 
 __all__ = [
     "encode_class_names",
@@ -15,4 +16,5 @@ __all__ = [
     "load_sketchy",
     "load_tu_berlin",
     "make_sketch_photo",
+    "zero_shot_split",
 ]
