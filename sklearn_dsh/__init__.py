@@ -8,6 +8,7 @@ __version__ = "0.1.0"
 _MODULE_OF = {
     "Architecture": "deep",
     "Backbone": "deep",
+    "BackboneFeatures": "deep",
     "BaseCrossModalHasher": "base",
     "CCAHasher": "baselines",
     "CMFHHasher": "baselines",

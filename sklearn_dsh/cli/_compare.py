@@ -59,11 +59,11 @@ PACKAGES = ("torch", "scikit-learn", "numpy", "scipy")
 )
 @click.option(
     "--features",
-    type=click.Choice(("HOG", "fc")),
+    type=click.Choice(("HOG", "fc", "pretrained")),
     default="HOG",
     show_default=True,
     help="What linear and kernel methods read. fc: the last hidden layer of trained networks; only "
-    "these methods are run then.",
+    "these methods are run then. pretrained: of a network that knows images, for all methods.",
 )
 @click.option(
     "--bits",

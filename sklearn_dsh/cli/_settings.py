@@ -48,8 +48,8 @@ architecture_option = click.option(
     "--architecture",
     default="compact",
     show_default=True,
-    help="The networks of deep methods: compact, or paper, which wants a GPU. Its parameters: "
-    "--set architecture__NAME=VALUE.",
+    help="The networks of deep methods: compact; pretrained, which knows images and finds most; "
+    "or paper, which wants a GPU. Their parameters: --set architecture__NAME=VALUE.",
 )
 
 

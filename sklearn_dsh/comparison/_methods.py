@@ -23,7 +23,15 @@ from ..baselines import (
     SePHHasher,
 )
 from ..compose import PerView
-from ..deep import Architecture, DCMHHasher, DeepMetricHasher, DeepSketchHasher
+from ..deep import (
+    Architecture,
+    BackboneFeatures,
+    DCMHHasher,
+    DeepMetricHasher,
+    DeepSketchHasher,
+    Pretrained,
+)
+from ..deep.architectures import resolve_architecture
 from ..preprocessing import GFHOGFeatures, HOGFeatures, SHELOFeatures
 from ..views import SketchImageArray
 
@@ -48,6 +56,16 @@ def _gf_hog(problem):
             for view, words in (("sketch", sketch_words), ("image", photo_words))
         }
     )
+
+
+def _pretrained(backbone, size):
+    """A function of a problem, one for all methods: those with the same share their features."""
+
+    def features(problem):
+        view = BackboneFeatures(backbone, size=size)
+        return PerView(sketch=view, image=view)
+
+    return features
 
 
 class NetworkFeatures:
@@ -157,19 +175,21 @@ def _reads_one_space(method):
 
 
 def default_methods(
-    features: Literal["HOG", "fc"] = "HOG",
+    features: Literal["HOG", "fc", "pretrained"] = "HOG",
     *,
-    architecture: Literal["compact", "paper"] | Architecture = "compact",
+    architecture: Literal["compact", "paper", "pretrained"] | Architecture = "compact",
 ) -> dict[str, "Method"]:
     """The methods of a comparison: DSH, those it is compared with, and plain features.
 
     Parameters
     ----------
-    features : {"HOG", "fc"}, default="HOG"
-        What the linear and kernel methods read. "fc", the last hidden layer of the networks that
+    features : {"HOG", "fc", "pretrained"}, default="HOG"
+        What the linear and kernel methods read. "pretrained": those of
+        :class:`~sklearn_dsh.BackboneFeatures`, with the backbone of `architecture` if it has one;
+        they are ranked on their own, too. "fc", the last hidden layer of the networks that
         Deep Sketch Hashing trains on the same data, gives those of these methods that have a hash
         function a view: the layers of sketches and of photos have nothing in common.
-    architecture : {"compact", "paper"} or Architecture, default="compact"
+    architecture : {"compact", "paper", "pretrained"} or Architecture, default="compact"
         The networks of the deep methods.
 
     Returns
@@ -188,15 +208,29 @@ def default_methods(
     >>> list(default_methods())[:4]
     ['DSH', 'DCMH', 'SDH', 'SePH']
     """
+    known = {
+        name: replace(method, make=partial(method.make, architecture=architecture))
+        if method.reads == "images"
+        else method
+        for name, method in METHODS.items()
+    }
     if features == "HOG":
-        return {
-            name: replace(method, make=partial(method.make, architecture=architecture))
-            if method.reads == "images"
-            else method
-            for name, method in METHODS.items()
+        return known
+    if features == "pretrained":
+        architecture = resolve_architecture(architecture)
+        is_one = isinstance(architecture, Pretrained)
+        reads = _pretrained(
+            architecture.backbone if is_one else None, architecture.size if is_one else None
+        )
+        chosen = {name: method for name, method in known.items() if method.reads == "images"}
+        chosen |= {
+            f"{name}, pretrained": replace(method, reads=reads)
+            for name, method in known.items()
+            if method.reads == "HOG" and method.make is not None
         }
+        return chosen | {"features, not hashed": Method(None, reads=reads)}
     if features != "fc":
-        raise ValueError(f"features must be 'HOG' or 'fc', got {features!r}.")
+        raise ValueError(f"features must be 'HOG', 'fc' or 'pretrained', got {features!r}.")
 
     def networks(problem):
         return NetworkFeatures(DeepSketchHasher(64, architecture=architecture, random_state=0))

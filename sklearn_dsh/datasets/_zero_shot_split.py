@@ -19,7 +19,7 @@ _PROTOCOLS = {
     "pacs_5_2": (7, 2, comb(7, 2)),
 }
 # Yelamarthi et al. (2018), as in https://github.com/aneeshan95/Sketch_LVM,
-# src/dataset_retrieval.py (Sain et al., CVPR 2023); nine other public repositories agree.
+# src/dataset_retrieval.py (Sain et al., CVPR 2023); several other public files agree.
 _NOT_IN_IMAGENET = (
     "bat", "cabin", "cow", "dolphin", "door", "giraffe", "helicopter", "mouse", "pear", "raccoon",
     "rhinoceros", "saw", "scissors", "seagull", "skyscraper", "songbird", "sword", "tree",

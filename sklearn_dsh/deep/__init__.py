@@ -3,6 +3,7 @@
 The only part of the library that imports torch, the search on a GPU aside.
 """
 
+from ._backbone_features import BackboneFeatures
 from ._caffe_file import load_caffemodel
 from ._dcmh import DCMHHasher
 from ._hasher import DeepSketchHasher
@@ -20,6 +21,7 @@ from .architectures import (
 __all__ = [
     "Architecture",
     "Backbone",
+    "BackboneFeatures",
     "Compact",
     "DCMHHasher",
     "DeepMetricHasher",

@@ -109,6 +109,7 @@ def compute_activations(
     n_jobs : int or None
     """
     sources, tokens = {}, None
+    size = architecture.sizes()["sketch"]
     for view, source in data.sources.items():
         parts = blocks(len(source), source.block)
         own = [processes.part(part.stop - part.start) for part in parts]
@@ -116,41 +117,31 @@ def compute_activations(
             {view: slice(part.start + rows.start, part.start + rows.stop)}
             for part, rows in zip(parts, own, strict=True)
         ]
-        batches = read_ahead({view: source}, requests, n_jobs)
         kept = {}
-        for part, rows, batch in zip(parts, own, batches, strict=True):
-            n = part.stop - part.start
+        for part, rows, batch in zip(
+            parts, own, read_ahead({view: source}, requests, n_jobs), strict=True
+        ):
             images, maps = as_tensor(batch[view], device), None
             if view == "image" and sketch_tokens is not None:
-                maps = make_tokens(sketch_tokens, batch[view], architecture.sizes()["sketch"])
-                maps = as_tensor(maps, device)
+                maps = as_tensor(make_tokens(sketch_tokens, batch[view], size), device)
             key = np.random.SeedSequence([seed, VIEWS.index(view), part.start])
             generator = torch.Generator().manual_seed(int(key.generate_state(1)[0]))
+            n = part.stop - part.start
             draws = augmentation.Draws(generator, n, np.arange(rows.start, rows.stop), device)
             for version in range(n_versions):
-                seen = dict(
-                    zip(
-                        ("images", "maps"),
-                        make_version(images, maps, version, draws, view),
-                        strict=True,
-                    )
-                )
-                for name, unit in seen.items():
+                changed = make_version(images, maps, version, draws, view)
+                for name, unit in zip((view, "token"), changed, strict=True):
                     if unit is None:
                         continue
-                    read_as = view if name == "images" else "sketch"
-                    values = _pass(network.frozen_part(read_as), unit, data.pixels[read_as], autocast)
-                    values = processes.collect(values, n)
+                    like = "sketch" if name == "token" else view
+                    with torch.inference_mode(), autocast:
+                        values = network.frozen_part(like)(to_network(unit, data.pixels[like]))
+                    values = processes.collect(values.float().cpu().numpy(), n)
                     if name not in kept:
                         shape = values.shape[1:]
                         stored = store((n_versions * len(source), 4 * int(np.prod(shape))))
                         kept[name] = Activations(stored, len(source), shape)
                     kept[name].put(part.start, version, values)
-        sources[view] = kept["images"]
-        tokens = kept.get("maps", tokens)
+        sources[view] = kept[view]
+        tokens = kept.get("token", tokens)
     return TrainingSet(sources, data.labels, tokens)
-
-
-def _pass(frozen, unit, pixels, autocast):
-    with torch.inference_mode(), autocast:
-        return frozen(to_network(unit, pixels)).float().cpu().numpy()

@@ -59,7 +59,7 @@ class DCMHHasher(BaseDeepHasher):
     n_pairs : int or "auto", default="auto"
         How many pairs to draw where the views are not paired. "auto": of each category that both
         views have, as many as it has rows in the larger of its views.
-    architecture : {"compact", "paper"} or Architecture, default="compact"
+    architecture : {"compact", "paper", "pretrained"} or Architecture, default="compact"
         The networks, as in DeepSketchHasher.
     sketch_tokens : "auto", None, callable or transformer, default="auto"
         As in DeepSketchHasher.
@@ -129,7 +129,7 @@ class DCMHHasher(BaseDeepHasher):
         gamma: float = 1.0,
         eta: float = 0.1,
         n_pairs: int | Literal["auto"] = "auto",
-        architecture: Literal["compact", "paper"] | Architecture = "compact",
+        architecture: Literal["compact", "paper", "pretrained"] | Architecture = "compact",
         sketch_tokens: Any = "auto",
         max_iter: int = 3,
         steps_per_iter: int | Literal["auto"] = "auto",

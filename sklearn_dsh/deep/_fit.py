@@ -157,7 +157,8 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
             for name, part in parts.items()
         }
     method = make_method(sets["train"].labels, random_state)
-    steps = _steps_per_round(hasher, _kind_of_training(architecture, kinds), sets["train"].labels)
+    kind = _kind_of_training(architecture, kinds)
+    steps = _steps_per_round(hasher, kind, sets["train"].labels)
     n_rounds = 1 if one_round else hasher.max_iter
     # Threads that wait for each other cost more than the small products of feature vectors.
     threads = nullcontext() if "images" in kinds.values() else thread_limit(1)
@@ -198,7 +199,7 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
             steps * n_rounds,
             random_state,
             hasher,
-            mixes=hasher.augment and method.mixes,
+            mixes=hasher.augment and method.mixes and kind != "backbone",
             paired=method.paired,
             n_versions={
                 view: source.n_versions

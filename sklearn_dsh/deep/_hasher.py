@@ -41,12 +41,13 @@ class DeepSketchHasher(BaseDeepHasher):
     ----------
     n_bits : int, default=128
         Length of the codes.
-    architecture : {"compact", "paper"} or Architecture, default="compact"
+    architecture : {"compact", "paper", "pretrained"} or Architecture, default="compact"
         All about the networks. "compact" is :class:`~sklearn_dsh.Compact`, for images of about
         64 x 64 pixels on a CPU; "paper" is :class:`~sklearn_dsh.Paper`, the networks of the
-        released models, for a GPU. An object of these or of another
-        :class:`~sklearn_dsh.Architecture` says more, and its parameters can be
-        searched: ``architecture__size``.
+        released models, for a GPU; "pretrained" is :class:`~sklearn_dsh.Pretrained`, which starts
+        from a network that knows images and finds most. An object of these or of another
+        :class:`~sklearn_dsh.Architecture` says more, and its parameters can be searched:
+        ``architecture__size``.
     loss : {"cross_entropy", "regression"}, default="cross_entropy"
         The networks' step. "regression" is the paper's: squared error to the codes.
         "cross_entropy" adds the classification of an output by its nearest category code.
@@ -223,7 +224,7 @@ class DeepSketchHasher(BaseDeepHasher):
         self,
         n_bits: int = 128,
         *,
-        architecture: Literal["compact", "paper"] | Architecture = "compact",
+        architecture: Literal["compact", "paper", "pretrained"] | Architecture = "compact",
         loss: Literal["cross_entropy", "regression"] = "cross_entropy",
         code_updates: Literal["discrete", "relaxed", "fixed"] = "discrete",
         init_codes: Literal["separated", "random", "semantic"] = "separated",

@@ -44,7 +44,7 @@ class DeepMetricHasher(BaseDeepHasher):
         What is minimised.
     margin : float or "auto", default="auto"
         Between 0 and 2, the largest distance on the sphere. "auto": 0.3 for triplets, else 1.
-    architecture : {"compact", "paper"} or Architecture, default="compact"
+    architecture : {"compact", "paper", "pretrained"} or Architecture, default="compact"
         The networks, as in DeepSketchHasher.
     sketch_tokens : "auto", None, callable or transformer, default="auto"
         As in DeepSketchHasher.
@@ -115,7 +115,7 @@ class DeepMetricHasher(BaseDeepHasher):
         *,
         loss: Literal["triplet", "contrastive"] = "triplet",
         margin: float | Literal["auto"] = "auto",
-        architecture: Literal["compact", "paper"] | Architecture = "compact",
+        architecture: Literal["compact", "paper", "pretrained"] | Architecture = "compact",
         sketch_tokens: Any = "auto",
         max_iter: int = 3,
         steps_per_iter: int | Literal["auto"] = "auto",

@@ -46,6 +46,7 @@ class FeatureTrunk(nn.Module):
 
     def __init__(self, n_features, width=1024):
         super().__init__()
+        self.n_features = n_features
         # Double precision until the mean is gone: features may be large and far from zero.
         self.register_buffer("mean", torch.zeros(n_features, dtype=torch.float64))
         self.register_buffer("scale", torch.ones(n_features, dtype=torch.float64))

@@ -364,7 +364,9 @@ def test_methods_on_learned_features():
     assert default_methods(architecture=Compact(96))["DCMH"].make(8, 0).architecture.size == 96
     assert methods["CCA-ITQ, fc"].grid == default_methods()["CCA-ITQ"].grid
     assert "DSH, fc" not in methods
-    with pytest.raises(ValueError, match="features must be 'HOG' or 'fc', got 'pixels'"):
+    with pytest.raises(
+        ValueError, match="features must be 'HOG', 'fc' or 'pretrained', got 'pixels'"
+    ):
         default_methods("pixels")
 
 

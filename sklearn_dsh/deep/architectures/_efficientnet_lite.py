@@ -139,7 +139,7 @@ class EfficientNetLite0(Backbone):
 
     Parameters
     ----------
-    size : int, default=128
+    size : int, default=160
         Side in pixels at which images are read, 32 or more. It was trained at 224; the time grows
         with the square.
     stages : "auto" or sequence of int, default="auto"
@@ -165,7 +165,7 @@ class EfficientNetLite0(Backbone):
 
     def __init__(
         self,
-        size: int = 128,
+        size: int = 160,
         *,
         stages: Sequence[int] | Literal["auto"] = "auto",
         weights: str | os.PathLike[str] | Literal["imagenet"] = "imagenet",
