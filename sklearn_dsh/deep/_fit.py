@@ -15,7 +15,7 @@ from ..preprocessing import EdgeTokens
 from ._activations import compute_activations
 from ._batches import byte_array, kind_of
 from ._checkpoint import Checkpoint, fingerprint
-from ._optimizer import autocast
+from ._optimizer import autocast, resolve_precision
 from ._processes import Processes, local_device
 from ._reading import ByteFile
 from ._rounds import alternate
@@ -45,6 +45,12 @@ def resolve_tokens(hasher, network_settings):
     if not network_settings["uses_tokens"]:
         return None
     return EdgeTokens() if isinstance(hasher.sketch_tokens, str) else hasher.sketch_tokens
+
+
+def _wants_tokens(sketch_tokens, architecture):
+    if isinstance(sketch_tokens, str):  # "auto"
+        return architecture.tokens_pay
+    return sketch_tokens is not None
 
 
 def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choose_rows=None):
@@ -108,7 +114,7 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
         hasher.n_bits,
         kinds,
         {view: int(X.shape[1]) for view, X in views.items() if kinds[view] == "features"},
-        has_tokens=hasher.sketch_tokens is not None,
+        has_tokens=_wants_tokens(hasher.sketch_tokens, architecture),
         n_categories=len(hasher.classes_) if hasher._tells_categories else None,
     )
     tokens = resolve_tokens(hasher, network_settings)
@@ -186,7 +192,7 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
                     n_versions=architecture.n_versions if hasher.augment and name == "train" else 1,
                     store=partial(_store, hasher.cache_size * MEGABYTE, hasher.cache_dir),
                     seed=seed,
-                    autocast=autocast(hasher.precision, device),
+                    autocast=autocast(resolve_precision(hasher.precision, device), device),
                     n_jobs=hasher.n_jobs,
                 )
                 for name, unread in sets.items()

@@ -78,7 +78,8 @@ class DeepSketchHasher(BaseDeepHasher):
         None stands for one-hot vectors.
     sketch_tokens : "auto", None, callable or transformer, default="auto"
         What turns uint8 photos (n, H, W, 3) into uint8 token maps (n, H, W), dark on white.
-        "auto" is :class:`~sklearn_dsh.EdgeTokens`; None trains without tokens. A transformer
+        "auto" is :class:`~sklearn_dsh.EdgeTokens`, or None for pretrained networks, where tokens
+        do not pay; None trains without tokens. A transformer
         must be stateless or fitted: it is used as it is, only its ``transform`` is called. Where
         the hasher is cloned, as in a GridSearchCV, put a fitted one into scikit-learn's
         ``FrozenEstimator``.
@@ -99,7 +100,8 @@ class DeepSketchHasher(BaseDeepHasher):
         Gradients of a larger norm are scaled down to it.
     precision : {"auto", "float32", "bfloat16", "float16"}, default="auto"
         In which the networks are trained (mixed precision, the weights being float32). "auto":
-        bfloat16 on a GPU that has it, else float32.
+        bfloat16 for convolutions where the device multiplies matrices of it (GPUs from Ampere on,
+        CPUs with AMX), else float32.
     compile : bool, default=False
         Train through ``torch.compile``.
     augment : bool, default=True

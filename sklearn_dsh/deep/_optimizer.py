@@ -18,16 +18,18 @@ SCHEDULES = {
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
-def resolve_precision(precision, device):
+def resolve_precision(precision, device, *, convolves=True):
     """ "auto" -> bfloat16 where the device multiplies matrices of it, else float32.
 
-    By what the device says of itself, never by a timing: a seed gives the same codes again.
+    On a CPU for convolutions alone: for a few thousand numbers an item it does not pay. By what
+    the device says of itself, never by a timing: a seed gives the same codes again.
     """
     if precision == "auto":
         if device.type == "cuda":  # older GPUs only emulate it
             multiplies = torch.cuda.get_device_capability(device)[0] >= 8
         else:  # AMX; where it is missing, bfloat16 may take ten times as long as float32
-            multiplies = device.type == "cpu" and _cpu_capabilities().get("amx_bf16", False)
+            is_cpu = device.type == "cpu"
+            multiplies = is_cpu and convolves and _cpu_capabilities().get("amx_bf16", False)
         precision = "bfloat16" if multiplies else "float32"
     return PRECISIONS[precision]
 
@@ -37,9 +39,8 @@ def _cpu_capabilities():
     return getattr(torch.cpu, "get_capabilities", dict)()
 
 
-def autocast(precision, device):
+def autocast(dtype, device):
     """The context in which networks run in a precision."""
-    dtype = resolve_precision(precision, device)
     return torch.autocast(device.type, dtype, enabled=dtype != torch.float32)
 
 
@@ -62,14 +63,14 @@ class Optimizer:
     def __init__(self, model, n_steps, device, settings):
         self.n_steps, self.device = n_steps, device
         self.max_grad_norm = settings.max_grad_norm
-        self.precision = settings.precision
-        dtype = resolve_precision(settings.precision, device)
         self._shape = SCHEDULES[settings.schedule]
         factors = {}
         for module in model.modules():
             for parameter in module.parameters() if hasattr(module, "rate_factor") else ():
                 factors[parameter] = module.rate_factor
         self.parameters = [p for p in model.parameters() if p.requires_grad]
+        convolves = any(p.ndim == 4 for p in self.parameters)
+        self.dtype = resolve_precision(settings.precision, device, convolves=convolves)
         groups = {}
         for p in self.parameters:
             # Biases and batch norm are not decayed. float(): a checkpoint holds no numpy scalars.
@@ -85,7 +86,7 @@ class Optimizer:
         )
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.adamw, self._rate)
         # float16 would round small gradients to zero.
-        self.scaler = torch.amp.GradScaler(device.type, enabled=dtype == torch.float16)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype == torch.float16)
 
     def _rate(self, step):
         warm_up = (step + 1) / (WARM_UP * self.n_steps + 1)
@@ -93,7 +94,7 @@ class Optimizer:
 
     def autocast(self):
         """The context in which the networks run; losses are computed outside, in float32."""
-        return autocast(self.precision, self.device)
+        return autocast(self.dtype, self.device)
 
     def step(self, loss):
         """Follow the gradient of ``loss``."""

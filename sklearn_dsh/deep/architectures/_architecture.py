@@ -42,6 +42,7 @@ class Architecture(BaseEstimator):
     hidden = (512, 256)  # widths of the two fully connected layers of a head
     reads_features = True  # whether vectors may take the place of images
     has_frozen = False  # whether images pass a part that is never trained, see `make_trunks`
+    tokens_pay = True  # whether sketch_tokens="auto" stands for edges, or for none
     trains_trunks = True  # whether more than fully connected layers is trained on images
     n_versions = 1  # of an item that pass it, once each: as it is, mirrored, randomly warped
     dropout = "sketchy"

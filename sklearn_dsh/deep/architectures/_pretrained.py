@@ -88,6 +88,9 @@ class Pretrained(Architecture):
     {'sketch': 224, 'image': 224}
     """
 
+    # Sketches and photos meet in the backbone already; edges were measured to cost a little.
+    tokens_pay = False
+
     def __init__(
         self,
         backbone: Backbone | None = None,
@@ -174,8 +177,10 @@ class Pretrained(Architecture):
 
 def _count_features(frozen, tuned, side):
     """Length of what comes out of both parts, whichever there are."""
+    parts = [part for part in (frozen, tuned) if part is not None]
+    first = next((p for part in parts for p in part.parameters()), torch.empty(0))
     with torch.inference_mode():
-        x = torch.zeros(1, 3, side, side)
-        for part in (frozen, tuned):
-            x = x if part is None else part.eval()(x)
+        x = torch.zeros(1, 3, side, side, device=first.device)
+        for part in parts:
+            x = part.eval()(x)
     return x.shape[1]
