@@ -1,6 +1,6 @@
 """The contract of a pretrained backbone."""
 
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -8,7 +8,8 @@ from torch import nn
 
 from .._pixels import describe_pixels
 
-TRAINED = ("none", "last", "all")
+Trained = Literal["none", "last", "all"]  # what of a backbone is
+TRAINED = get_args(Trained)
 
 
 class Backbone(BaseEstimator):
@@ -36,13 +37,11 @@ class Backbone(BaseEstimator):
         """How pixels are prepared, as `describe_pixels` says."""
         return describe_pixels(self.order, self.mean, self.scale, self.strokes)
 
-    def has_frozen(self, trained: Literal["none", "last", "all"]) -> bool:
+    def has_frozen(self, trained: Trained) -> bool:
         """Whether `make_parts` gives a part that is never trained."""
         return trained != "all"
 
-    def make_parts(
-        self, trained: Literal["none", "last", "all"]
-    ) -> tuple[nn.Module | None, nn.Module | None]:
+    def make_parts(self, trained: Trained) -> tuple[nn.Module | None, nn.Module | None]:
         """The part that is never trained, and what is trained and reads its outputs.
 
         Parameters
@@ -58,7 +57,7 @@ class Backbone(BaseEstimator):
         raise NotImplementedError
 
     def start_weights(
-        self, trained: Literal["none", "last", "all"]
+        self, trained: Trained
     ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """The weights of both parts, if `make_parts` leaves them random, by name.
 

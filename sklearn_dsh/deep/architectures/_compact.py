@@ -86,12 +86,12 @@ class Compact(Architecture):
         self.weight_sharing = weight_sharing
         self.dropout = dropout
 
-    def check(self, kinds):
+    def check(self, kinds: dict[str, str]) -> None:
         super().check(kinds)
         self._check_size(self.size)
 
-    def sizes(self):
+    def sizes(self) -> dict[str, int]:
         return dict.fromkeys(("sketch", "image"), int(self.size))
 
-    def make_trunk(self, view):
+    def make_trunk(self, view: str) -> nn.Module:
         return CompactTrunk(CHANNELS[view], WIDTHS[view])

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ._backbone import Backbone
+from ._backbone import Backbone, Trained
 
 # (expansion, kernel, stride, channels out, blocks) of each stage: Tan and Le, "EfficientNet:
 # Rethinking Model Scaling for Convolutional Neural Networks", ICML 2019, table 1. The lite version
@@ -186,7 +186,7 @@ class EfficientNetLite0(Backbone):
             )
         return [LAST_OF_STAGE[stage] for stage in sorted(set(stages))]
 
-    def make_parts(self, trained):
+    def make_parts(self, trained: Trained) -> tuple[nn.Module | None, nn.Module | None]:
         taken = self._taken(trained)
         layers = make_layers()
         end = max(map(int, taken))
@@ -204,7 +204,9 @@ class EfficientNetLite0(Backbone):
         upper = {name: layer for name, layer in layers.items() if int(name) >= CUT}
         return Layers(lower), Layers(upper, taken)
 
-    def start_weights(self, trained):
+    def start_weights(
+        self, trained: Trained
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         weights, _ = read_weights(self.weights)
         found = []
         with torch.device("meta"):

@@ -6,8 +6,9 @@ same). The heads are those of ``_networks`` with the paper's widths.
 
 import os
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -153,7 +154,7 @@ class Paper(Architecture):
     def hidden(self):
         return HIDDEN
 
-    def check(self, kinds):
+    def check(self, kinds: dict[str, str]) -> None:
         super().check(kinds)
         self.pixels()
         if self.c1_weights is not None and "image" not in kinds:
@@ -161,21 +162,21 @@ class Paper(Architecture):
                 "c1_weights= starts C1, which reads photos, and only sketches were given."
             )
 
-    def sizes(self):
+    def sizes(self) -> dict[str, int]:
         return dict(SIZES)
 
-    def pixels(self):
+    def pixels(self) -> dict[str, dict[str, Any] | None]:
         return dict.fromkeys(
             SIZES, describe_pixels(self.order, self.mean, self.scale, self.strokes)
         )
 
-    def make_trunk(self, view):
+    def make_trunk(self, view: str) -> nn.Module:
         if view == "sketch":
             return PaperSketchTrunk()
         scale = sum(self.pixels()["image"]["scale"]) / 3
         return PaperPhotoTrunk(deviation=PIXEL_DEVIATION * scale)
 
-    def start_weights(self, settings):
+    def start_weights(self, settings: dict[str, Any]) -> dict[str, np.ndarray]:
         if self.c1_weights is None:
             return {}
         from .._caffe_weights import caffenet_weights  # which reads the layers above

@@ -1,8 +1,9 @@
 """Networks that start from one that knows images."""
 
 from numbers import Integral, Real
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -122,7 +123,7 @@ class Pretrained(Architecture):
     def _side(self):
         return self._backbone().size if self.size is None else self.size
 
-    def check(self, kinds):
+    def check(self, kinds: dict[str, str]) -> None:
         super().check(kinds)
         self._check_choice("trained", TRAINED)
         if not isinstance(self._backbone(), Backbone):
@@ -139,13 +140,13 @@ class Pretrained(Architecture):
             )
         self.pixels()
 
-    def sizes(self):
+    def sizes(self) -> dict[str, int]:
         return dict.fromkeys(VIEWS, int(self._side()))
 
-    def pixels(self):
+    def pixels(self) -> dict[str, dict[str, Any] | None]:
         return dict.fromkeys(VIEWS, self._backbone().pixels())
 
-    def make_trunks(self, views):
+    def make_trunks(self, views: list[str]) -> tuple[dict[str, nn.Module], dict[str, nn.Module]]:
         frozen, tuned = self._backbone().make_parts(self.trained)
         n_features = _count_features(frozen, tuned, self._side())
         if tuned is None:
@@ -156,7 +157,7 @@ class Pretrained(Architecture):
             trunks = {view: Same(trunk) if i else trunk for i, view in enumerate(views)}
         return trunks, {} if frozen is None else dict.fromkeys(views, frozen)
 
-    def make_heads(self, shapes, n_out):
+    def make_heads(self, shapes: dict[str, tuple[int, ...]], n_out: int) -> dict[str, nn.Module]:
         rate = TUNED_DROPOUT if self.trains_trunks else FEATURE_DROPOUT
         heads = {view: LinearHead(shape, n_out, rate) for view, shape in shapes.items()}
         if self.trains_trunks and len(set(shapes.values())) == 1:
@@ -164,7 +165,7 @@ class Pretrained(Architecture):
             heads |= {view: Same(heads[first]) for view in others}
         return heads
 
-    def start_weights(self, settings):
+    def start_weights(self, settings: dict[str, Any]) -> dict[str, np.ndarray]:
         inputs = settings["inputs"]
         if "images" not in inputs.values():
             return {}

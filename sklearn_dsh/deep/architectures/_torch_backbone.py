@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from .._weights import to_arrays
-from ._backbone import Backbone
+from ._backbone import Backbone, Trained
 
 
 class TorchBackbone(Backbone):
@@ -91,10 +91,10 @@ class TorchBackbone(Backbone):
             state = state | {"module": copy.deepcopy(self.module).cpu()}
         return state
 
-    def has_frozen(self, trained):
+    def has_frozen(self, trained: Trained) -> bool:
         return trained == "none"  # where a module can be cut in two, nobody knows
 
-    def make_parts(self, trained):
+    def make_parts(self, trained: Trained) -> tuple[nn.Module | None, nn.Module | None]:
         with torch.device("cpu"):  # what makes it may load weights
             is_module = isinstance(self.module, nn.Module)
             module = copy.deepcopy(self.module) if is_module else self.module()

@@ -113,12 +113,12 @@ def test_every_entry_of_the_file_has_its_place(tmp_path):
     again, _ = read_weights(tmp_path / "same.pth")
     assert all(np.array_equal(again[name], value) for name, value in weights.items())
     for change in (
-        lambda: state.pop("_bn1.running_mean"),
-        lambda: state.update({"_fc2.weight": torch.zeros(1)}),
-        lambda: state.update({"_conv_stem.weight": torch.zeros(32, 3, 5, 5)}),
+        lambda state: state.pop("_bn1.running_mean"),
+        lambda state: state.update({"_fc2.weight": torch.zeros(1)}),
+        lambda state: state.update({"_conv_stem.weight": torch.zeros(32, 3, 5, 5)}),
     ):
         state = torch.load(PATH, weights_only=True)
-        change()
+        change(state)
         torch.save(state, tmp_path / "other.pth")
         with pytest.raises(ValueError, match="holds no weights of an EfficientNet-Lite0"):
             read_weights(tmp_path / "other.pth")
