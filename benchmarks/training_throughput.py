@@ -103,7 +103,9 @@ def bare_loop(options):
     hasher = make_hasher(options)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     kinds = dict.fromkeys(("sketch", "image"), "images")
-    settings = describe_network(hasher.architecture, options.bits, kinds, {}, has_tokens=True)
+    settings = describe_network(
+        hasher.architecture, options.bits, kinds, {}, has_tokens=True, n_categories=N_CATEGORIES
+    )
     sizes, pixels = hasher.architecture.sizes(), hasher.architecture.pixels()
     n = options.batch_size
     network = hasher.architecture.build(settings).to(device).train()

