@@ -30,7 +30,7 @@ from ._training_set import (
     unread_training_set,
 )
 from ._weights import from_arrays, resolve_device, seeded, start_from, thread_limit
-from .architectures import Pretrained, describe_network, resolve_architecture
+from .architectures import describe_network, resolve_architecture
 
 # Gradient steps of a fit with steps_per_iter="auto": epochs of the larger view, within bounds.
 AUTO_STEPS = {
@@ -141,8 +141,6 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
     parts = {"train": (views, labels)}
     if rows is not None:
         parts = {name: take_rows(views, labels, of_part) for name, of_part in rows.items()}
-    if hasher.cache_dir is not None:
-        os.makedirs(hasher.cache_dir, exist_ok=True)
     has_frozen = "images" in kinds.values() and architecture.has_frozen
     if has_frozen:
         sets = {name: unread_training_set(*part, architecture) for name, part in parts.items()}
@@ -156,14 +154,14 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
                 *part,
                 architecture,
                 tokens,
-                store=byte_array if in_memory else partial(ByteFile, folder=hasher.cache_dir),
+                store=byte_array if in_memory else partial(_in_file, hasher.cache_dir),
                 keeps_images=in_memory or hasher.cache_dir is not None,
                 n_jobs=hasher.n_jobs,
             )
             for name, part in parts.items()
         }
     method = make_method(sets["train"].labels, random_state)
-    kind = _kind_of_training(architecture, kinds)
+    kind = architecture.trained_part if "images" in kinds.values() else "features"
     steps = _steps_per_round(hasher, kind, sets["train"].labels)
     n_rounds = 1 if one_round else hasher.max_iter
     # Threads that wait for each other cost more than the small products of feature vectors.
@@ -181,6 +179,7 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
         else:
             start_from(network, start_weights)
         if has_frozen:
+            store = _BoundedStore(hasher.cache_size * MEGABYTE, hasher.cache_dir)
             sets = {
                 name: compute_activations(
                     network,
@@ -190,7 +189,7 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
                     device,
                     processes,
                     n_versions=architecture.n_versions if hasher.augment and name == "train" else 1,
-                    store=partial(_store, hasher.cache_size * MEGABYTE, hasher.cache_dir),
+                    store=store,
                     seed=seed,
                     autocast=autocast(resolve_precision(hasher.precision, device), device),
                     n_jobs=hasher.n_jobs,
@@ -246,9 +245,25 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
     return fitted, found.learned
 
 
-def _store(limit, folder, shape):
-    """What takes rows of bytes: an array, or beyond ``limit`` bytes a file in ``folder``."""
-    return byte_array(shape) if np.prod(shape) <= limit else ByteFile(shape, folder)
+def _in_file(folder, shape):
+    """Rows of bytes in a temporary file, in ``folder`` or where the system has them."""
+    if folder is not None:
+        os.makedirs(folder, exist_ok=True)
+    return ByteFile(shape, folder)
+
+
+class _BoundedStore:
+    """Gives what takes rows of bytes: arrays of ``limit`` bytes in all, beyond that files."""
+
+    def __init__(self, limit, folder):
+        self.left, self.folder = limit, folder
+
+    def __call__(self, shape):
+        n_bytes = int(np.prod(shape))
+        if n_bytes > self.left:
+            return _in_file(self.folder, shape)
+        self.left -= n_bytes
+        return byte_array(shape)
 
 
 def _check_same_networks(start, architecture, network_settings, classes):
@@ -267,13 +282,6 @@ def _check_same_networks(start, architecture, network_settings, classes):
             + "; ".join(f"{name} was {held.get(name)!r}, now {now[name]!r}" for name in differ)
             + ". Fit with warm_start=False."
         )
-
-
-def _kind_of_training(architecture, kinds):
-    """Which of `AUTO_STEPS` are meant."""
-    if "images" not in kinds.values() or not architecture.trains_trunks:
-        return "features"
-    return "backbone" if isinstance(architecture, Pretrained) else "images"
 
 
 def _steps_per_round(hasher, kind, labels):

@@ -43,7 +43,9 @@ class Architecture(BaseEstimator):
     reads_features = True  # whether vectors may take the place of images
     has_frozen = False  # whether images pass a part that is never trained, see `make_trunks`
     tokens_pay = True  # whether sketch_tokens="auto" stands for edges, or for none
-    trains_trunks = True  # whether more than fully connected layers is trained on images
+    # What is trained on images, which tells how long a training should be: "images", networks that
+    # start from nothing; "backbone", one that knows images; "features", what follows a frozen one.
+    trained_part = "images"
     n_versions = 1  # of an item that pass it, once each: as it is, mirrored, randomly warped
     dropout = "sketchy"
     weight_sharing = "all"

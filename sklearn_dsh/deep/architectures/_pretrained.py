@@ -114,8 +114,8 @@ class Pretrained(Architecture):
         return self._backbone().has_frozen(self.trained)
 
     @property
-    def trains_trunks(self):
-        return self.trained != "none"
+    def trained_part(self):
+        return "features" if self.trained == "none" else "backbone"
 
     def _backbone(self):
         return EfficientNetLite0() if self.backbone is None else self.backbone
@@ -158,9 +158,10 @@ class Pretrained(Architecture):
         return trunks, {} if frozen is None else dict.fromkeys(views, frozen)
 
     def make_heads(self, shapes: dict[str, tuple[int, ...]], n_out: int) -> dict[str, nn.Module]:
-        rate = TUNED_DROPOUT if self.trains_trunks else FEATURE_DROPOUT
+        is_tuned = self.trained != "none"
+        rate = TUNED_DROPOUT if is_tuned else FEATURE_DROPOUT
         heads = {view: LinearHead(shape, n_out, rate) for view, shape in shapes.items()}
-        if self.trains_trunks and len(set(shapes.values())) == 1:
+        if is_tuned and len(set(shapes.values())) == 1:
             first, *others = heads
             heads |= {view: Same(heads[first]) for view in others}
         return heads
