@@ -99,8 +99,9 @@ class BaseDeepHasher(BaseCrossModalHasher):
             (:class:`~sklearn_dsh.Paper`, `from_caffemodel`) read sketches and tokens of shape
             (n, 3, 200, 200) and photos of shape (n, 3, 227, 227), with the pixels of the authors'
             files: channels in the order blue, green, red unless said otherwise, 0 to 255 less
-            their mean, strokes dark. Feature vectors are read as they are. The module is a copy:
-            changing it does not change the hasher.
+            their mean, strokes dark. Pretrained networks read all as three channels of the size
+            of their backbone, prepared as ``architecture_.pixels()`` says. Feature vectors are
+            read as they are. The module is a copy: changing it does not change the hasher.
         """
         check_is_fitted(self)
         return self._rebuild_network().to(resolve_encoding_device(self.device))
@@ -129,7 +130,7 @@ class BaseDeepHasher(BaseCrossModalHasher):
         Returns
         -------
         features : ndarray of float32 of shape (n_rows, n_features)
-            Not negative. Of the compact networks 256 for sketches and 512 for photos.
+            Of the compact networks 256 for sketches and 512 for photos, not negative.
 
         Raises
         ------

@@ -15,7 +15,12 @@ from sklearn_dsh.deep._processes import Processes, _SharedDropout
 
 # Run by torchrun: the file is the script.
 SETTINGS = {
-    "images": {"max_iter": 2, "steps_per_iter": 80, "architecture": Compact(32)},
+    "images": {
+        "max_iter": 2,
+        "steps_per_iter": 80,
+        "architecture": Compact(32),
+        "precision": "float32",
+    },
     "features": {"max_iter": 2, "steps_per_iter": 60, "validation_fraction": 0.2},
     "bfloat16": {"max_iter": 2, "steps_per_iter": 60, "precision": "bfloat16"},
 }

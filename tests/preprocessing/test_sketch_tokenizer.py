@@ -209,7 +209,7 @@ def test_goes_into_a_hasher(fitted, scenes):
 
     photos, contours = scenes
     y = np.arange(6) % 2
-    settings = {"n_bits": 8, "max_iter": 1, "steps_per_iter": 2, "image_size": 48}
+    settings = {"n_bits": 8, "max_iter": 1, "steps_per_iter": 2, "architecture": Compact(48)}
     hasher = DeepSketchHasher(**settings, random_state=0, sketch_tokens=FrozenEstimator(fitted))
     with_tokens = clone(hasher).fit(255 - contours, photos, y)
     codes = with_tokens.transform(photos, view="image")
