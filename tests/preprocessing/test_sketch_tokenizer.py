@@ -205,7 +205,7 @@ def test_plain_photos_give_empty_drawings():
 
 
 def test_goes_into_a_hasher(fitted, scenes):
-    from sklearn_dsh import DeepSketchHasher
+    from sklearn_dsh import Compact, DeepSketchHasher
 
     photos, contours = scenes
     y = np.arange(6) % 2
