@@ -39,7 +39,7 @@ class TunedTrunk(nn.Module):
         super().train(mode)
         if not self.trains_norms:
             for module in self.modules():
-                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                if hasattr(module, "running_mean"):  # batch norms, those of several processes too
                     module.eval()
         return self
 

@@ -266,6 +266,17 @@ def test_other_deep_hashers(kind):
     assert fitted.features(SKETCHES, "sketch").shape == (10, 1024)
 
 
+def test_the_moving_average_of_a_shared_backbone():
+    fitted = hasher("all", ema_decay=0.5, learning_rate=0.01).fit(*DATA)
+    plain = hasher("all", learning_rate=0.01).fit(*DATA)
+    name = "c2.tuned.module.second.weight"
+    assert fitted.weights_.keys() == plain.weights_.keys()
+    assert not np.array_equal(fitted.weights_[name], plain.weights_[name])
+    codes = fitted.weights_["readout.codes_image"]
+    np.testing.assert_array_equal(codes, plain.weights_["readout.codes_image"])
+    assert np.isfinite(fitted.project(PHOTOS, view="image")).all()
+
+
 def test_one_view():
     fitted = hasher("last").fit(SKETCHES, Y_SK)
     assert fitted.transform(SKETCHES).shape == (10, 2)
@@ -294,7 +305,7 @@ import sys
 sys.path[:0] = [sys.argv[1], sys.argv[3]]
 import numpy as np
 from test_pretrained import DATA, PHOTOS, hasher, images_seen
-fitted = hasher(n_versions=3, precision="float32").fit(*DATA)
+fitted = hasher(sys.argv[4], n_versions=3, precision="float32").fit(*DATA)
 n_seen = images_seen()
 print(n_seen)
 np.save(sys.argv[2], fitted.project(PHOTOS, view="image"))
@@ -302,19 +313,22 @@ np.save(sys.argv[2], fitted.project(PHOTOS, view="image"))
 
 
 @pytest.mark.slow
-def test_two_processes_share_the_passes(tmp_path):
+@pytest.mark.parametrize("trained", ["none", "all"])
+def test_two_processes_train_what_one_does(tmp_path, trained):
     here = Path(__file__).parent
     (tmp_path / "script.py").write_text(SCRIPT)
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2",
                f"--master-port={29500 + os.getpid() % 500}", str(tmp_path / "script.py"),
-               str(here), str(tmp_path / "two.npy"), str(here.parents[1])]  # fmt: skip
+               str(here), str(tmp_path / "two.npy"), str(here.parents[1]), trained]  # fmt: skip
     result = subprocess.run(
         command, env=environment, capture_output=True, text=True, timeout=300, check=True
     )
     counts = [int(line) for line in result.stdout.split() if line.isdigit()]
-    assert sum(counts) == 3 * (len(Y_SK) + len(Y_IMG))
-    alone = hasher(n_versions=3, precision="float32").fit(*DATA).project(PHOTOS, view="image")
+    if trained == "none":
+        assert sum(counts) == 3 * (len(Y_SK) + len(Y_IMG))
+    fitted = hasher(trained, n_versions=3, precision="float32").fit(*DATA)
+    alone = fitted.project(PHOTOS, view="image")
     np.testing.assert_allclose(np.load(tmp_path / "two.npy"), alone, atol=1e-3)
 
 
