@@ -82,6 +82,14 @@ class BaseDeepHasher(BaseCrossModalHasher):
         "verbose": ["verbose"],
     }
 
+    def __setstate__(self, state):
+        if "weights_" in state and "architecture_" not in state:
+            raise ValueError(
+                f"This {type(self).__name__} was fitted before its networks had an architecture_: "
+                "fit it again."
+            )
+        super().__setstate__(state)
+
     def _keep(self, fitted):
         """Set the fitted attributes of a dict."""
         for name, value in fitted.items():

@@ -10,7 +10,7 @@ import torch
 from ._weights import to_tensors
 
 FILE_NAME = "deep_hasher.pt"
-FORMAT = "sklearn_dsh checkpoint 3"
+FORMAT = "sklearn_dsh checkpoint 4"
 SAMPLED_ROWS = 256  # of each view, to tell one data set from another
 # What does not decide the result, or may change between two tries.
 IGNORED = ("checkpoint_dir", "verbose", "device", "n_jobs", "cache_size", "cache_dir")

@@ -51,13 +51,9 @@ class Architecture(BaseEstimator):
     weight_sharing = "all"
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self._identity() == other._identity()
+        return type(self) is type(other) and vars(self) == vars(other)
 
     __hash__ = None
-
-    def _identity(self) -> dict[str, Any]:
-        """What makes two of one class the same."""
-        return self.get_params(deep=False)
 
     def check(self, kinds: dict[str, str]) -> None:
         """Raise ValueError or TypeError for parameters or data that do not go together.

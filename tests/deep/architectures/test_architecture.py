@@ -119,6 +119,13 @@ def test_wrong_architectures(architecture, message):
         DeepSketchHasher(8, architecture=architecture).fit(*IMAGES)
 
 
+def test_a_pickle_from_before_says_to_fit_again():
+    fitted = DeepSketchHasher(8, architecture=Averages(2), **QUICK).fit(*IMAGES)
+    del fitted.architecture_
+    with pytest.raises(ValueError, match="fit it again"):
+        pickle.loads(pickle.dumps(fitted))
+
+
 def test_sizes_for_names():
     assert resolve_architecture("compact", 96) == Compact(96)
     assert resolve_architecture("paper") == Paper()
