@@ -94,7 +94,7 @@ def trained_on_data(options, architecture, n_bits, steps=None):
     if options.data is None and not options.tiny:
         return {"left out": "needs --data"}
     data = (
-        make_sketch_photo(3, n_sketches=30, n_photos=30, size=32, random_state=0)
+        make_sketch_photo(n_categories=3, n_sketches=30, n_photos=30, size=32, random_state=0)
         if options.data is None
         else load_sketch_photo_folder(options.data, size=None)
     )
