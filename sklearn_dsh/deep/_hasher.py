@@ -100,8 +100,8 @@ class DeepSketchHasher(BaseDeepHasher):
         Gradients of a larger norm are scaled down to it.
     precision : {"auto", "float32", "bfloat16", "float16"}, default="auto"
         In which the networks are trained (mixed precision, the weights being float32). "auto":
-        bfloat16 for convolutions where the device multiplies matrices of it (GPUs from Ampere on,
-        CPUs with AMX), else float32.
+        bfloat16 on GPUs from Ampere on and, for pretrained backbones, on CPUs with AMX, which
+        multiply matrices of it; else float32.
     compile : bool, default=False
         Train through ``torch.compile``.
     augment : bool, default=True

@@ -80,10 +80,8 @@ def test_networks_run_in_the_precision_asked_for(precision):
 def test_auto_asks_the_cpu_what_it_multiplies(has_amx, monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": has_amx}, raising=False)
     assert resolve_precision("auto", CPU) == (torch.bfloat16 if has_amx else torch.float32)
-    assert resolve_precision("auto", CPU, convolves=False) == torch.float32
-    convolution, layer = torch.nn.Conv2d(1, 1, 3), torch.nn.Linear(4, 4)
-    for module, dtype in ((convolution, resolve_precision("auto", CPU)), (layer, torch.float32)):
-        assert make_optimizer(list(module.parameters()), precision="auto").dtype == dtype
+    assert resolve_precision("auto", CPU, is_backbone=False) == torch.float32
+    assert make_optimizer([parameter(1.0)], precision="auto").dtype == torch.float32
 
 
 def test_a_cpu_that_says_nothing_has_float32(monkeypatch):
