@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 
+from ..views import VIEWS
 from . import _augmentation as augmentation
 from ._batches import as_tensor, blocks, make_tokens
 from ._pixels import to_network
@@ -12,7 +13,6 @@ from ._training_set import TrainingSet
 # Milder than what images are warped with while they are trained on: a network that knows images
 # has little to learn from the strongest.
 WARP = {"degrees": 8.0, "scale": (0.85, 1.1), "shift": 0.05, "elastic": 0.0}
-VIEWS = ("sketch", "image")
 
 
 class Activations:
@@ -67,7 +67,7 @@ def make_version(images, maps, version, draws, view):
     grid = augmentation.random_warp(draws, images.shape[2:], **WARP)
     if maps is not None:
         maps = augmentation.warp(maps, augmentation.grid_for(grid, maps.shape[2:]))
-    return augmentation.warp(images, grid, fill=0.0), maps
+    return augmentation.warp(images, grid), maps
 
 
 def compute_activations(

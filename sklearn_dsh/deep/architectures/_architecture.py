@@ -79,11 +79,10 @@ class Architecture(BaseEstimator):
                 f"got {value!r}."
             )
 
-    def _check_size(self, size, name="size"):
+    def _check_size(self, size):
         if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 32:
             raise ValueError(
-                f"{type(self).__name__}: {name} must be a number of pixels from 32 up, got "
-                f"{size!r}."
+                f"{type(self).__name__}: size must be a number of pixels from 32 up, got {size!r}."
             )
 
     def sizes(self) -> dict[str, int]:

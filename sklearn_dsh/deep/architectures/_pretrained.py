@@ -7,13 +7,13 @@ import numpy as np
 import torch
 from torch import nn
 
+from ...views import VIEWS
 from .._networks import FeatureTrunk, LinearHead, Same
 from ._architecture import FEATURE_DROPOUT, Architecture
 from ._backbone import TRAINED, Backbone
 from ._efficientnet_lite import EfficientNetLite0
 
 TUNED_DROPOUT = 0.2  # of the features of a backbone that is trained
-VIEWS = ("sketch", "image")
 
 
 class TunedTrunk(nn.Module):
