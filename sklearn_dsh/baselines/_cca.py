@@ -6,9 +6,9 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
+from .._rotation import itq_rotation
 from ._correlation import category_cca, label_cca, pair_cca
 from ._linear import LinearHasher, refuse_one_class
-from ._rotation import itq_rotation
 
 
 class CCAHasher(LinearHasher):

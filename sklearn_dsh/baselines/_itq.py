@@ -7,8 +7,8 @@ from sklearn.decomposition import PCA
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
+from .._rotation import itq_rotation
 from ..base import BaseCrossModalHasher
-from ._rotation import itq_rotation
 
 
 class ITQHasher(BaseCrossModalHasher):

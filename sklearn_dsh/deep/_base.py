@@ -32,6 +32,7 @@ class BaseDeepHasher(BaseCrossModalHasher):
     _tells_categories = False  # whether the networks' heads give a number a category
     several_processes = False  # whether processes may share a batch
     architecture = "compact"
+    readout = "categories"
     sketch_tokens = "auto"
     schedule = "cosine"
     weight_decay = 0.05
@@ -149,7 +150,7 @@ class BaseDeepHasher(BaseCrossModalHasher):
         view = self._default_view() if view is None else view
         rows = self._check_fitted_rows(X, view)
         network = self.build_network()
-        network.readout = None
+        network.readout = network.feature_readout = None
         head = network.sketch_head if view == "sketch" else network.image_head
         head.forward = head.hidden
         return self._compute(network, rows, view, resolve_encoding_device(self.device))

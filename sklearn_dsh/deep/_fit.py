@@ -44,7 +44,9 @@ def resolve_tokens(hasher, network_settings):
     """What makes the tokens of photos; None if the networks read none."""
     if not network_settings["uses_tokens"]:
         return None
-    return EdgeTokens() if isinstance(hasher.sketch_tokens, str) else hasher.sketch_tokens
+    if isinstance(hasher.sketch_tokens, str):
+        return EdgeTokens(n_jobs=hasher.n_jobs)
+    return hasher.sketch_tokens
 
 
 def _wants_tokens(sketch_tokens, architecture):
@@ -116,6 +118,7 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
         {view: int(X.shape[1]) for view, X in views.items() if kinds[view] == "features"},
         has_tokens=_wants_tokens(hasher.sketch_tokens, architecture),
         n_categories=len(hasher.classes_) if hasher._tells_categories else None,
+        reads_features=hasher.readout == "features",
     )
     tokens = resolve_tokens(hasher, network_settings)
     if start is not None:

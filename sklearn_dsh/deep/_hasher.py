@@ -51,6 +51,11 @@ class DeepSketchHasher(BaseDeepHasher):
     loss : {"cross_entropy", "regression"}, default="cross_entropy"
         The networks' step. "regression" is the paper's: squared error to the codes.
         "cross_entropy" adds the classification of an output by its nearest category code.
+    readout : {"categories", "features"}, default="categories"
+        What the bits are read out of. "categories": what the networks take an item for, which
+        finds most of the categories trained on. "features": what they know of it, for categories
+        never seen; beyond the paper, and for ``architecture="pretrained"``, best with features of
+        several stages (see :ref:`never-seen`).
     code_updates : {"discrete", "relaxed", "fixed"}, default="discrete"
         "discrete": D, B_I and B_S are updated in every round. "relaxed": real B_I and B_S are
         found and thresholded, for comparison; ``min_code_distance`` has no say then. "fixed": the
@@ -208,6 +213,7 @@ class DeepSketchHasher(BaseDeepHasher):
     _parameter_constraints: dict = {
         **BaseDeepHasher._parameter_constraints,
         "loss": [StrOptions({"cross_entropy", "regression"})],
+        "readout": [StrOptions({"categories", "features"})],
         "code_updates": [StrOptions({"discrete", "relaxed", "fixed"})],
         "init_codes": [StrOptions({"separated", "random", "semantic"})],
         "min_code_distance": [
@@ -228,6 +234,7 @@ class DeepSketchHasher(BaseDeepHasher):
         *,
         architecture: Literal["compact", "paper", "pretrained"] | Architecture = "compact",
         loss: Literal["cross_entropy", "regression"] = "cross_entropy",
+        readout: Literal["categories", "features"] = "categories",
         code_updates: Literal["discrete", "relaxed", "fixed"] = "discrete",
         init_codes: Literal["separated", "random", "semantic"] = "separated",
         min_code_distance: int | Literal["auto"] | None = "auto",
@@ -263,6 +270,7 @@ class DeepSketchHasher(BaseDeepHasher):
         self.n_bits = n_bits
         self.architecture = architecture
         self.loss = loss
+        self.readout = readout
         self.code_updates = code_updates
         self.init_codes = init_codes
         self.min_code_distance = min_code_distance

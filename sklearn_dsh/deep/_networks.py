@@ -200,15 +200,28 @@ class TripleNetwork(nn.Module):
         serve both. Tokens pass through the sketches'.
     readout : CategoryReadout, default=None
         What makes the bits' values of the heads' outputs. None: they are these outputs.
+    feature_readout : FeatureReadout, default=None
+        What makes the bits' values of the trunks' features instead, once the training is over.
     """
 
-    def __init__(self, c1, c2, sketch_head, image_head, *, token_trunk, frozen=None, readout=None):
+    def __init__(
+        self,
+        c1,
+        c2,
+        sketch_head,
+        image_head,
+        *,
+        token_trunk,
+        frozen=None,
+        readout=None,
+        feature_readout=None,
+    ):
         super().__init__()
         self.c1, self.c2 = c1, c2
         self.sketch_head, self.image_head = sketch_head, image_head
         self.uses_tokens = token_trunk is not None
         self.token_trunk = None if token_trunk is c2 else token_trunk
-        self.readout = readout
+        self.readout, self.feature_readout = readout, feature_readout
         frozen = frozen or {}
         modules = {id(module): module for module in frozen.values()}
         self.frozen = nn.ModuleList(modules.values()).requires_grad_(False).eval()
@@ -228,20 +241,34 @@ class TripleNetwork(nn.Module):
         frozen = None if passed_frozen else self.frozen_part(view)
         return x if frozen is None else frozen(x)
 
-    def sketch(self, x, *, passed_frozen=False):
-        """Sketches, or features (n, d), or what the frozen part makes of them -> (n, n_bits)."""
-        outputs = self.sketch_head(self.c2(self._enter(x, "sketch", passed_frozen)))
-        return outputs if self.readout is None else self.readout(outputs, "sketch")
+    def sketch(self, x, *, passed_frozen=False, output="bits"):
+        """Sketches, or features (n, d), or what the frozen part makes of them -> (n, n_bits).
 
-    def image(self, photos, tokens=None, *, passed_frozen=False):
-        """Photos, or features (n, d), and the photos' tokens -> (n, n_bits)."""
+        ``output`` says what is wanted: "bits", what an item's code is the signs of; "codes", what
+        the heads make of it, which follows the codes of the training; or the trunks' "features".
+        """
+        features = self.c2(self._enter(x, "sketch", passed_frozen))
+        if output == "codes" or (output == "bits" and self.feature_readout is None):
+            return self._read_out(self.sketch_head(features), "sketch")
+        return self._read_features(features, "sketch", output)
+
+    def _read_out(self, outputs, view):
+        return outputs if self.readout is None else self.readout(outputs, view)
+
+    def _read_features(self, features, view, output):
+        features = features.flatten(1)
+        return features if output == "features" else self.feature_readout(features, view)
+
+    def image(self, photos, tokens=None, *, passed_frozen=False, output="bits"):
+        """Photos, or features (n, d), and the photos' tokens -> (n, n_bits), as in `sketch`."""
+        features = self.c1(self._enter(photos, "image", passed_frozen))
+        if output == "features" or (output == "bits" and self.feature_readout is not None):
+            return self._read_features(features, "image", output)
         if self.uses_tokens and tokens is None:
             raise ValueError("this network was built with sketch tokens: give tokens=")
         tokens = self._enter(tokens, "sketch", passed_frozen) if self.uses_tokens else None
         _, token_features = self.strokes(None, tokens)
-        photo_features = self.c1(self._enter(photos, "image", passed_frozen))
-        outputs = self.image_head(self.fuse(photo_features, token_features))
-        return outputs if self.readout is None else self.readout(outputs, "image")
+        return self._read_out(self.image_head(self.fuse(features, token_features)), "image")
 
     def strokes(self, sketches, tokens):
         """C2's features of sketches and of tokens, either of which may be None.

@@ -115,11 +115,13 @@ def alternate(
         history.validation_scores and history.rounds_without_gain() >= patience
     ):
         if method.updates:
-            outputs = trainer.outputs() if trained or history.n_rounds else None
+            outputs = trainer.outputs(output="codes") if trained or history.n_rounds else None
             history.objective_curve.append(_update(method, outputs, processes))
         trainer.read_out(method)
         history.loss_curve += trainer.run(steps, method.make_loss(trainer.device), progress)
         history.n_rounds += 1
+        if held_out is not None or history.n_rounds == n_rounds:
+            trainer.learn_readout()
         if held_out is not None:
             score = score_outputs(trainer.outputs(held_out), held_out.labels)
             history.validation_scores.append(score)

@@ -9,6 +9,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from . import _augmentation as augmentation
 from ._batches import as_tensor, blocks
+from ._feature_readout import learn_readout
 from ._losses import Drawn
 from ._optimizer import Optimizer
 from ._pixels import to_network
@@ -131,6 +132,19 @@ class NetworkTrainer:
             if network.readout is not None:
                 network.readout.set_codes(method.category_codes())
 
+    def learn_readout(self):
+        """Let a network that reads the bits out of its features learn how, from all items."""
+        readout = self.result.feature_readout
+        if readout is None:
+            return
+        features = self.outputs(output="features")
+        seed = np.random.RandomState(self.generator.initial_seed())
+        readout.set_arrays(
+            self.processes.first(
+                lambda: learn_readout(features, self.data.labels, readout.n_bits, seed)
+            )
+        )
+
     def run(self, n_steps, loss_of, progress):
         """``n_steps`` steps down a loss.
 
@@ -241,12 +255,18 @@ class NetworkTrainer:
         photos = augmentation.random_colours(change(photos), draws)
         return photos, None if tokens is None else change(tokens)
 
-    def outputs(self, data=None):
+    def outputs(self, data=None, output="bits"):
         """The networks' outputs on all items of a `TrainingSet`, by default that of the training.
+
+        Parameters
+        ----------
+        data : TrainingSet, default=None
+        output : {"bits", "codes", "features"}, default="bits"
+            See `TripleNetwork.sketch`.
 
         Returns
         -------
-        outputs : dict view -> float32 (n_view, n_bits)
+        outputs : dict view -> float32 (n_view, n_bits), or (n_view, n_features)
         """
         data = self.data if data is None else data
         outputs = {}
@@ -262,6 +282,7 @@ class NetworkTrainer:
                     tokens=lambda rows, _: None if data.tokens is None else data.tokens[rows],
                     pixels=data.pixels,
                     n_jobs=self.settings.n_jobs,
+                    output=output,
                 )
 
             outputs[view] = self.processes.gather(part, len(source))
@@ -294,12 +315,22 @@ class NetworkTrainer:
 
 
 def compute_outputs(
-    network, source, view, device, *, tokens, pixels, rows=None, batch_size=None, n_jobs=None
+    network,
+    source,
+    view,
+    device,
+    *,
+    tokens,
+    pixels,
+    rows=None,
+    batch_size=None,
+    n_jobs=None,
+    output="bits",
 ):
     """F of the rows of ``source``, all or a slice: float32 (n, n_bits).
 
     ``tokens(rows, photos)`` gives the token maps of a batch, or None; ``pixels`` says how those of
-    each view are prepared, see `_pixels`.
+    each view are prepared, see `_pixels`; ``output`` what is wanted, see `TripleNetwork.sketch`.
     """
     network.eval()
     start, stop, _ = (rows or slice(None)).indices(len(source))
@@ -313,11 +344,11 @@ def compute_outputs(
         for at, batch in zip(slices, batches, strict=True):
             x = to_network(as_tensor(batch[view], device), pixels[view])
             if view == "sketch":
-                outputs = network.sketch(x, passed_frozen=source.passed_frozen)
+                outputs = network.sketch(x, passed_frozen=source.passed_frozen, output=output)
             else:
                 maps = tokens(at, batch[view])
                 if maps is not None:
                     maps = to_network(as_tensor(maps, device), pixels["sketch"])
-                outputs = network.image(x, maps, passed_frozen=source.passed_frozen)
+                outputs = network.image(x, maps, passed_frozen=source.passed_frozen, output=output)
             parts.append(outputs.float().cpu().numpy())
     return np.concatenate(parts)

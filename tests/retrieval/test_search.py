@@ -505,6 +505,7 @@ def test_devices_that_are_not_there():
         HammingRetriever(device="abacus").fit(codes)
 
 
+@pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("n_bytes", [1, 8, 16, 300])
 def test_a_gpu_gives_the_same_answers(n_bytes):

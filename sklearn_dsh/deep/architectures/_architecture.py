@@ -1,5 +1,6 @@
 """The contract of an architecture."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import nn
 
+from .._feature_readout import FeatureReadout
 from .._networks import (
     CategoryReadout,
     FeatureTrunk,
@@ -42,6 +44,7 @@ class Architecture(BaseEstimator):
     hidden = (512, 256)  # widths of the two fully connected layers of a head
     reads_features = True  # whether vectors may take the place of images
     has_frozen = False  # whether images pass a part that is never trained, see `make_trunks`
+    shares_features = False  # whether the trunks of both views are one, in one space of features
     tokens_pay = True  # whether sketch_tokens="auto" stands for edges, or for none
     # What is trained on images, which tells how long a training should be: "images", networks that
     # start from nothing; "backbone", one that knows images; "features", what follows a frozen one.
@@ -144,7 +147,8 @@ class Architecture(BaseEstimator):
         settings : dict
             n_bits; n_categories, if the heads give a number a category and not a bit, or None;
             views, the views with a hash function; inputs, a dict view -> "images" or the
-            number of features, which may name sketches for the sake of tokens alone; uses_tokens.
+            number of features, which may name sketches for the sake of tokens alone; uses_tokens;
+            reads_features, whether the bits are read out of the trunks' features.
         """
         n_bits, inputs, views = (settings[name] for name in ("n_bits", "inputs", "views"))
         readout, n_out = None, n_bits
@@ -185,6 +189,9 @@ class Architecture(BaseEstimator):
             token_trunk=token_trunk,
             frozen=frozen,
             readout=readout,
+            feature_readout=FeatureReadout(views, math.prod(next(iter(shapes.values()))), n_bits)
+            if settings["reads_features"]
+            else None,
         )
         return network.to(memory_format=torch.channels_last)
 
@@ -204,7 +211,9 @@ class Architecture(BaseEstimator):
         }
 
 
-def describe_network(architecture, n_bits, kinds, widths, *, has_tokens, n_categories=None):
+def describe_network(
+    architecture, n_bits, kinds, widths, *, has_tokens, n_categories=None, reads_features=False
+):
     """The settings of the networks for some data, for `Architecture.build`.
 
     Parameters
@@ -218,8 +227,16 @@ def describe_network(architecture, n_bits, kinds, widths, *, has_tokens, n_categ
         Whether photos have tokens, if they are images.
     n_categories : int, default=None
         If the heads give a number a category.
+    reads_features : bool, default=False
+        Whether the bits are read out of the trunks' features.
     """
     architecture.check(kinds)
+    if reads_features and not (architecture.shares_features and "images" in kinds.values()):
+        raise ValueError(
+            "readout='features' compares the features of sketches and of photos, which one trained "
+            "network must give: it is for images and architecture='pretrained' with "
+            f"trained='last' or 'all', not for {architecture!r} and {sorted(set(kinds.values()))}."
+        )
     uses_tokens = kinds.get("image") == "images" and has_tokens
     inputs = {view: widths[view] if kind == "features" else kind for view, kind in kinds.items()}
     if uses_tokens:
@@ -230,4 +247,5 @@ def describe_network(architecture, n_bits, kinds, widths, *, has_tokens, n_categ
         "views": list(kinds),
         "inputs": inputs,
         "uses_tokens": uses_tokens,
+        "reads_features": reads_features,
     }

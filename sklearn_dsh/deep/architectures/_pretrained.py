@@ -114,6 +114,10 @@ class Pretrained(Architecture):
         return self._backbone().has_frozen(self.trained)
 
     @property
+    def shares_features(self):
+        return self.trained != "none"
+
+    @property
     def trained_part(self):
         return "features" if self.trained == "none" else "backbone"
 

@@ -17,6 +17,7 @@ from sklearn.model_selection import GridSearchCV
 
 from sklearn_dsh import (
     BackboneFeatures,
+    Compact,
     DCMHHasher,
     DeepMetricHasher,
     DeepSketchHasher,
@@ -26,6 +27,7 @@ from sklearn_dsh import (
     TorchBackbone,
     stack_views,
 )
+from sklearn_dsh.deep._feature_readout import FeatureReadout, learn_readout
 from sklearn_dsh.deep._training import NetworkTrainer
 
 RNG = np.random.default_rng(0)
@@ -361,3 +363,52 @@ class TestBackboneFeatures:
 
     def test_it_is_importable_by_name(self):
         assert backbones.make_stranger is make_stranger
+
+
+class TestReadOutOfFeatures:
+    """readout="features": bits for categories never seen."""
+
+    @pytest.mark.parametrize("trained", ["last", "all"])
+    def test_bits_are_the_closed_form_of_the_trained_features(self, trained):
+        fitted = hasher(trained, readout="features", augment=False).fit(*DATA)
+        features = {
+            "sketch": fitted.features(SKETCHES, "sketch"),
+            "image": fitted.features(PHOTOS, "image"),
+        }
+        seed = np.random.RandomState(np.random.RandomState(0).randint(2**31 - 1))
+        arrays = learn_readout(features, {"sketch": Y_SK, "image": Y_IMG}, 12, seed)
+        readout = FeatureReadout(["sketch", "image"], features["sketch"].shape[1], 12)
+        readout.set_arrays(arrays)
+        expected = readout(torch.from_numpy(features["image"]), "image").numpy()
+        np.testing.assert_allclose(fitted.project(PHOTOS, view="image"), expected, atol=1e-4)
+        again = pickle.loads(pickle.dumps(fitted)).project(PHOTOS, view="image")
+        np.testing.assert_array_equal(again, fitted.project(PHOTOS, view="image"))
+
+    def test_the_training_is_that_of_the_categories(self):
+        by_features, plain = (
+            hasher("last", readout=readout).fit(*DATA) for readout in ("features", "categories")
+        )
+        assert by_features.loss_curve_ == plain.loss_curve_
+        name = next(n for n in plain.weights_ if n.startswith("c2.tuned") and n.endswith("weight"))
+        np.testing.assert_array_equal(by_features.weights_[name], plain.weights_[name])
+
+    def test_it_goes_on_and_is_watched(self, tmp_path):
+        fitted = hasher("last", readout="features", validation_fraction=0.2).fit(*DATA)
+        assert len(fitted.validation_scores_) == 2
+        fitted = hasher("last", readout="features", checkpoint_dir=tmp_path).fit(*DATA)
+        before = fitted.project(PHOTOS, view="image")
+        assert not np.array_equal(fitted.partial_fit(*DATA).project(PHOTOS, view="image"), before)
+        with pytest.raises(ValueError, match="reads_features was True, now False"):
+            fitted.set_params(readout="categories").partial_fit(*DATA)
+
+    @pytest.mark.parametrize(
+        ("architecture", "data"),
+        [
+            (Compact(32), DATA),
+            (Pretrained(TorchBackbone(make_stranger, **PIXELS), trained="none"), DATA),
+            (Pretrained(), (np.ones((10, 3)), np.ones((14, 3)), (Y_SK, Y_IMG))),
+        ],
+    )
+    def test_without_features_of_both_views(self, architecture, data):
+        with pytest.raises(ValueError, match="readout='features' compares the features"):
+            DeepSketchHasher(8, architecture=architecture, readout="features", **QUICK).fit(*data)

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.linalg import orthogonal_procrustes
 from scipy.stats import ortho_group
 
-from sklearn_dsh.baselines._rotation import itq_rotation
+from sklearn_dsh._rotation import itq_rotation
 
 
 @given(

@@ -1,4 +1,4 @@
-"""The rotation of iterative quantisation, which all baselines that learn one share."""
+"""The rotation of iterative quantisation, which all hashers that learn one share."""
 
 import numpy as np
 from scipy.linalg import svd
