@@ -2,12 +2,12 @@
 
     python benchmarks/fc_features.py --data FOLDER --seeds 3
 
-For each protocol, length and seed the networks of DSH are trained, and what their last hidden layer
-says of every row is kept in ``--output``: a finished training is not run again. On these features
-every method is fitted, at the length and with the seed of the networks; its settings are chosen on a
-third of the training data that further networks of that length were not trained on. The row of DSH
-is that of the networks themselves. With ``--only-networks`` the methods are left for another run, on
-another machine say.
+For each protocol, length and seed the networks of DSH are trained, and what their last hidden
+layer says of every row is kept in ``--output``: a finished training is not run again. On these
+features every method is fitted, at the length and with the seed of the networks; its settings are
+chosen on a third of the training data that further networks of that length were not trained on. The
+row of DSH is that of the networks themselves. With ``--only-networks`` the methods are left for
+another run, on another machine say.
 """
 
 import argparse
@@ -63,9 +63,12 @@ def networks(problem, n_bits, seed, options):
                 "fit_seconds": result.fit_seconds,
             }
         # Half precision: a part in two thousand, in a file that can be moved.
-        views = {"train_sketch": (X.take_view("sketch"), "sketch"),
-                 "train_image": (X.take_view("image"), "image"),
-                 "query": (problem.queries, "sketch"), "gallery": (problem.gallery, "image")}  # fmt: skip
+        views = {
+            "train_sketch": (X.take_view("sketch"), "sketch"),
+            "train_image": (X.take_view("image"), "image"),
+            "query": (problem.queries, "sketch"),
+            "gallery": (problem.gallery, "image"),
+        }
         if seed is None:
             del views["query"], views["gallery"]
         elif problem.protocol == "paper":

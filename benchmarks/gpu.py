@@ -5,7 +5,8 @@
 
 FOLDER holds ``sketch/<category>/*`` and ``photo/<category>/*``; without it, what needs real images
 is left out. Each part runs in a process of its own with a share of ``--budget`` seconds. Its row is
-in ``--output`` as soon as it ends: measured, failed, cut off, or left out as the time was up.
+in ``--output`` as soon as it ends: measured, failed, cut off (with what it had measured by then),
+or left out as the time was up.
 """
 
 import argparse
@@ -26,11 +27,12 @@ import sklearn_dsh
 # Name of a part -> its share of the time. They run in this order, the most wanted first.
 PARTS = {
     "tests": 0.1,
-    "paper networks, synthetic": 0.2,
+    "paper networks, synthetic": 0.15,
     "paper networks, real": 0.35,
-    "pretrained, tuned": 0.25,
+    "pretrained, tuned": 0.3,
     "search": 0.1,
 }
+STARTED = time.perf_counter()
 SHORTEST = 5.0  # seconds, under which no part is begun
 
 
@@ -42,7 +44,7 @@ def on_gpu_tests(options):
     result = subprocess.run(command, cwd=root, capture_output=True, text=True)
     if result.returncode not in (0, 5):
         raise RuntimeError(result.stdout[-2000:])
-    return {"summary": result.stdout.strip().splitlines()[-1]}
+    yield {"summary": result.stdout.strip().splitlines()[-1]}
 
 
 def paper_synthetic(options):
@@ -52,64 +54,83 @@ def paper_synthetic(options):
     settings = Namespace(
         architecture="compact" if options.tiny else "paper", bits=16 if options.tiny else 128,
         size=32, batch_size=4 if options.tiny else 128, steps=2 if options.tiny else 40,
-        precision="auto", n_jobs=1,
+        precision="auto", n_jobs=-1,
     )  # fmt: skip
     n = 8 if options.tiny else 512
     sketches, photos, _ = throughput.draw(n, 32 if options.tiny else 227, 0)
     labels = np.arange(n) % throughput.N_CATEGORIES
     found = {}
+    throughput.bare_loop(Namespace(**vars(settings) | {"steps": 2}))  # warm up
     for name, run in (
         ("bare loop", lambda: throughput.bare_loop(settings)),
         ("fit", lambda: throughput.fit_seconds(settings, sketches, photos, labels)),
         ("augmented fit",
          lambda: throughput.fit_seconds(settings, sketches, photos, labels, augment=True)),
     ):  # fmt: skip
-        run()  # warm up
         found[f"{name}, images/s"] = 2 * settings.batch_size * settings.steps / run()
-    found["fit / bare loop"] = found["fit, images/s"] / found["bare loop, images/s"]
-    return found | largest_memory()
+        yield found | largest_memory()
+    yield {"fit / bare loop": found["fit, images/s"] / found["bare loop, images/s"]}
 
 
 def paper_real(options):
     """Mean average precision of the paper's networks after as many steps as there is time for."""
     architecture = "compact" if options.tiny else "paper"
-    return trained_on_data(options, architecture, options.bits, steps=options.steps)
+    yield from trained_on_data(options, architecture, options.bits, most_steps=options.steps)
 
 
 def pretrained_tuned(options):
     """All of the pretrained backbone, and its last stages."""
     from sklearn_dsh import EfficientNetLite0, Pretrained
 
-    found = {}
     for trained in ("last", "all"):
         backbone = EfficientNetLite0(32 if options.tiny else 160)
-        result = trained_on_data(options, Pretrained(backbone, trained=trained), 64)
-        found |= {f"{trained}, {name}": value for name, value in result.items()}
-    return found
+        for found in trained_on_data(options, Pretrained(backbone, trained=trained), 64):
+            yield {f"{trained}, {name}": value for name, value in found.items()}
 
 
-def trained_on_data(options, architecture, n_bits, steps=None):
+def trained_on_data(options, architecture, n_bits, most_steps=None):
+    """A fit of the default length, or of what the part's time allows of ``most_steps``."""
+    from training_throughput import StepClock
+
     from sklearn_dsh import DeepSketchHasher, load_sketch_photo_folder, make_sketch_photo
     from sklearn_dsh.comparison import evaluate, make_problem
 
     if options.data is None and not options.tiny:
-        return {"left out": "needs --data"}
+        yield {"left out": "needs --data"}
+        return
     data = (
         make_sketch_photo(n_categories=3, n_sketches=30, n_photos=30, size=32, random_state=0)
         if options.data is None
         else load_sketch_photo_folder(options.data, size=None)
     )
-    n_steps = 2 if options.tiny else steps
-    settings = {} if n_steps is None else {"steps_per_iter": -(-n_steps // 3)}
     hasher = DeepSketchHasher(
         n_bits, architecture=architecture, device=options.device, random_state=0, n_jobs=-1,
-        batch_size=8 if options.tiny else 32, **settings,
+        batch_size=8 if options.tiny else 32, steps_per_iter=1 if options.tiny else "auto",
     )  # fmt: skip
-    result = evaluate(hasher, make_problem(data, "unseen"), k=50)
+    problem = make_problem(data, "unseen")
+    if most_steps is not None and not options.tiny:
+        hasher.set_params(steps_per_iter=20)
+    with StepClock() as clock:
+        result = evaluate(hasher, problem, k=50)
+    yield measured(hasher, result, clock.seconds)
+    if most_steps is not None and not options.tiny:
+        outside = time.perf_counter() - STARTED - clock.seconds
+        left = options.part_seconds - 2.2 * outside - clock.seconds
+        steps = int(0.8 * left * 60 / clock.seconds)
+        if steps > 60:
+            hasher.set_params(steps_per_iter=min(steps, most_steps) // 3)
+            with StepClock() as clock:
+                result = evaluate(hasher, problem, k=50)
+            yield measured(hasher, result, clock.seconds)
+
+
+def measured(hasher, result, step_seconds):
+    steps = len(hasher.loss_curve_)
     return {
         "mAP, unseen": result.mean_average_precision,
         "fit, s": result.fit_seconds,
-        "steps": len(hasher.loss_curve_),
+        "steps": steps,
+        "steps/s": steps / step_seconds,
         "encoding, images/s": 1e6 / result.encode_microseconds,
     } | largest_memory()
 
@@ -131,9 +152,10 @@ def search(options):
         started = time.perf_counter()
         answers.append(retriever.kneighbors(queries))
         found[f"{name}, queries/s"] = n_queries / (time.perf_counter() - started)
+        yield found
     for a, b in zip(*answers, strict=True):
         np.testing.assert_array_equal(a, b)
-    return found | {"device / CPU": found["device, queries/s"] / found["CPU, queries/s"]}
+    yield {"device / CPU": found["device, queries/s"] / found["CPU, queries/s"]}
 
 
 def largest_memory():
@@ -156,17 +178,23 @@ def run_part(name, arguments, seconds):
     if seconds < SHORTEST:
         return {"left out": "the time was up"}
     started = time.perf_counter()
+    command = [sys.executable, __file__, *arguments, "--part", name]
     try:
         result = subprocess.run(
-            [sys.executable, __file__, *arguments, "--part", name],
-            capture_output=True, text=True, timeout=seconds,
-        )  # fmt: skip
-    except subprocess.TimeoutExpired:
-        return {"cut off": f"after {seconds:.0f} s"}
-    row = {"seconds": round(time.perf_counter() - started, 1)}
+            [*command, "--part-seconds", str(seconds)], capture_output=True, timeout=seconds
+        )
+    except subprocess.TimeoutExpired as cut:
+        return last_line(cut.stdout) | {"cut off": f"after {seconds:.0f} s"}
+    row = last_line(result.stdout) | {"seconds": round(time.perf_counter() - started, 1)}
     if result.returncode:
-        return row | {"failed": result.stderr[-2000:]}
-    return row | json.loads(result.stdout.splitlines()[-1])
+        row["failed"] = result.stderr.decode()[-2000:]
+    return row
+
+
+def last_line(printed):
+    """What a part had measured when it printed its last whole line."""
+    lines = (printed or b"").decode().split("\n")[:-1]
+    return json.loads(lines[-1]) if lines else {}
 
 
 def machine(device):
@@ -190,13 +218,17 @@ def main():
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--tiny", action="store_true")
     parser.add_argument("--bits", type=int, default=64)
-    parser.add_argument("--steps", type=int, default=2000, help="of the paper's networks")
+    parser.add_argument("--steps", type=int, default=4000, help="at most, of the paper's networks")
     parser.add_argument("--budget", type=float, default=480, help="seconds of all parts together")
     parser.add_argument("--output", type=Path, default=Path("gpu.jsonl"))
     parser.add_argument("--part", choices=PARTS, help=argparse.SUPPRESS)
+    parser.add_argument("--part-seconds", type=float, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.part:
-        print(json.dumps(RUN[options.part](options)))
+        found = {}
+        for more in RUN[options.part](options):
+            found |= more
+            print(json.dumps(found), flush=True)
         return
     end = time.perf_counter() + options.budget
     options.output.parent.mkdir(parents=True, exist_ok=True)
