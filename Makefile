@@ -1,6 +1,6 @@
 # Every target makes its own environment and installs what it needs, so each works in a fresh
-# clone:  make demo | make demo DATA=<folder> | make serve | make test | make lint | make docs |
-# make bench
+# clone:  make demo | make demo DATA=<folder> | make serve | make test | make test-long | make lint |
+# make docs | make bench
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 DATA ?=
@@ -9,7 +9,7 @@ ARGS ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 
-.PHONY: demo serve test lint docs bench clean
+.PHONY: demo serve test test-long lint docs bench clean
 .NOTPARALLEL:
 
 demo: $(VENV)/.with-demo
@@ -22,6 +22,10 @@ serve: $(VENV)/.with-demo
 # SCIPY_ARRAY_API: without it scikit-learn's common checks skip some of theirs.
 test: $(VENV)/.with-test
 	SCIPY_ARRAY_API=1 $(BIN)/python -m pytest $(ARGS)
+
+# What takes more than a few seconds.
+test-long: $(VENV)/.with-test
+	SCIPY_ARRAY_API=1 $(BIN)/python -m pytest -m slow $(ARGS)
 
 lint: $(VENV)/.linters
 	$(BIN)/ruff check .

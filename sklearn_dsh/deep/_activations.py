@@ -111,37 +111,52 @@ def compute_activations(
     sources, tokens = {}, None
     size = architecture.sizes()["sketch"]
     for view, source in data.sources.items():
-        parts = blocks(len(source), source.block)
-        own = [processes.part(part.stop - part.start) for part in parts]
-        requests = [
-            {view: slice(part.start + rows.start, part.start + rows.stop)}
-            for part, rows in zip(parts, own, strict=True)
-        ]
         kept = {}
-        for part, rows, batch in zip(
-            parts, own, read_ahead({view: source}, requests, n_jobs), strict=True
-        ):
-            images, maps = as_tensor(batch[view], device), None
+
+        def keep(name, start, version, values, source=source, kept=kept):
+            if name not in kept:
+                shape = values.shape[1:]
+                stored = store((n_versions * len(source), 4 * int(np.prod(shape))))
+                kept[name] = Activations(stored, len(source), shape)
+            kept[name].put(start, version, values)
+
+        for part, own, images in _shared_blocks(source, view, processes, n_jobs):
+            draws = _draws(seed, view, part, own, device)
+            units = {view: as_tensor(images, device), "token": None}
             if view == "image" and sketch_tokens is not None:
-                maps = as_tensor(make_tokens(sketch_tokens, batch[view], size), device)
-            key = np.random.SeedSequence([seed, VIEWS.index(view), part.start])
-            generator = torch.Generator().manual_seed(int(key.generate_state(1)[0]))
-            n = part.stop - part.start
-            draws = augmentation.Draws(generator, n, np.arange(rows.start, rows.stop), device)
+                units["token"] = as_tensor(make_tokens(sketch_tokens, images, size), device)
             for version in range(n_versions):
-                changed = make_version(images, maps, version, draws, view)
-                for name, unit in zip((view, "token"), changed, strict=True):
+                changed = make_version(*units.values(), version, draws, view)
+                for name, unit in zip(units, changed, strict=True):
                     if unit is None:
                         continue
                     like = "sketch" if name == "token" else view
                     with torch.inference_mode(), autocast:
                         values = network.frozen_part(like)(to_network(unit, data.pixels[like]))
-                    values = processes.collect(values.float().cpu().numpy(), n)
-                    if name not in kept:
-                        shape = values.shape[1:]
-                        stored = store((n_versions * len(source), 4 * int(np.prod(shape))))
-                        kept[name] = Activations(stored, len(source), shape)
-                    kept[name].put(part.start, version, values)
+                    values = values.float().cpu().numpy()
+                    values = processes.collect(values, part.stop - part.start)
+                    keep(name, part.start, version, values)
         sources[view] = kept[view]
         tokens = kept.get("token", tokens)
     return TrainingSet(sources, data.labels, tokens)
+
+
+def _shared_blocks(source, view, processes, n_jobs):
+    """Yield all rows of a source in blocks: (slice, this process's rows in it, these rows)."""
+    parts = blocks(len(source), source.block)
+    own = [processes.part(part.stop - part.start) for part in parts]
+    requests = [
+        {view: slice(part.start + rows.start, part.start + rows.stop)}
+        for part, rows in zip(parts, own, strict=True)
+    ]
+    batches = read_ahead({view: source}, requests, n_jobs)
+    for part, rows, batch in zip(parts, own, batches, strict=True):
+        yield part, rows, batch[view]
+
+
+def _draws(seed, view, part, own, device):
+    """What is random in a block: the same for any number of processes."""
+    key = np.random.SeedSequence([seed, VIEWS.index(view), part.start])
+    generator = torch.Generator().manual_seed(int(key.generate_state(1)[0]))
+    rows = np.arange(own.start, own.stop)
+    return augmentation.Draws(generator, part.stop - part.start, rows, device)

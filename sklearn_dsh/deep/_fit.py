@@ -148,21 +148,7 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
     if has_frozen:
         sets = {name: unread_training_set(*part, architecture) for name, part in parts.items()}
     else:
-        n_bytes = sum(
-            bytes_to_store(part, architecture.sizes(), tokens) for part, _ in parts.values()
-        )
-        in_memory = n_bytes <= hasher.cache_size * MEGABYTE
-        sets = {
-            name: make_training_set(
-                *part,
-                architecture,
-                tokens,
-                store=byte_array if in_memory else partial(_in_file, hasher.cache_dir),
-                keeps_images=in_memory or hasher.cache_dir is not None,
-                n_jobs=hasher.n_jobs,
-            )
-            for name, part in parts.items()
-        }
+        sets = _read_sets(hasher, parts, architecture, tokens)
     method = make_method(sets["train"].labels, random_state)
     kind = architecture.trained_part if "images" in kinds.values() else "features"
     steps = _steps_per_round(hasher, kind, sets["train"].labels)
@@ -182,23 +168,7 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
         else:
             start_from(network, start_weights)
         if has_frozen:
-            store = _BoundedStore(hasher.cache_size * MEGABYTE, hasher.cache_dir)
-            sets = {
-                name: compute_activations(
-                    network,
-                    unread,
-                    architecture,
-                    tokens,
-                    device,
-                    processes,
-                    n_versions=architecture.n_versions if hasher.augment and name == "train" else 1,
-                    store=store,
-                    seed=seed,
-                    autocast=autocast(resolve_precision(hasher.precision, device), device),
-                    n_jobs=hasher.n_jobs,
-                )
-                for name, unread in sets.items()
-            }
+            sets = _passed_sets(hasher, sets, network, architecture, tokens, processes, seed)
         training, held_out = sets["train"], sets.get("held_out")
         if start is None:
             standardise(network, training.sources)
@@ -246,6 +216,45 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
         "_split_seed": split_seed,
     }
     return fitted, found.learned
+
+
+def _read_sets(hasher, parts, architecture, tokens):
+    """Training sets of images at the networks' size, in memory if they are small enough."""
+    n_bytes = sum(bytes_to_store(part, architecture.sizes(), tokens) for part, _ in parts.values())
+    in_memory = n_bytes <= hasher.cache_size * MEGABYTE
+    return {
+        name: make_training_set(
+            *part,
+            architecture,
+            tokens,
+            store=byte_array if in_memory else partial(_in_file, hasher.cache_dir),
+            keeps_images=in_memory or hasher.cache_dir is not None,
+            n_jobs=hasher.n_jobs,
+        )
+        for name, part in parts.items()
+    }
+
+
+def _passed_sets(hasher, unread, network, architecture, tokens, processes, seed):
+    """Training sets of what the frozen part of the network makes of images."""
+    device = processes.device
+    store = _BoundedStore(hasher.cache_size * MEGABYTE, hasher.cache_dir)
+    return {
+        name: compute_activations(
+            network,
+            of_part,
+            architecture,
+            tokens,
+            device,
+            processes,
+            n_versions=architecture.n_versions if hasher.augment and name == "train" else 1,
+            store=store,
+            seed=seed,
+            autocast=autocast(resolve_precision(hasher.precision, device), device),
+            n_jobs=hasher.n_jobs,
+        )
+        for name, of_part in unread.items()
+    }
 
 
 def _in_file(folder, shape):

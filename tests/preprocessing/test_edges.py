@@ -70,6 +70,13 @@ def test_photos_do_not_depend_on_each_other():
     np.testing.assert_array_equal(tokens.transform(many), np.concatenate([expected] * 100))
 
 
+def test_threads_draw_the_same():
+    photos = np.random.default_rng(0).integers(0, 256, (50, 32, 40, 3), dtype=np.uint8)
+    expected = EdgeTokens().transform(photos)
+    for n_jobs in (2, -1):
+        np.testing.assert_array_equal(EdgeTokens(n_jobs=n_jobs).transform(photos), expected)
+
+
 def test_works_unfitted_cloned_and_pickled():
     photo = half(10, 90)
     tokens = EdgeTokens(sigma=1.5)
@@ -94,7 +101,9 @@ def test_bad_input(X, message):
             call(X)
 
 
-@pytest.mark.parametrize("parameters", [{"sigma": -1}, {"thinning": 1.5}, {"strongest": 0}])
+@pytest.mark.parametrize(
+    "parameters", [{"sigma": -1}, {"thinning": 1.5}, {"strongest": 0}, {"n_jobs": 0.5}]
+)
 def test_bad_parameters(parameters):
     with pytest.raises(ValueError, match=f"The {next(iter(parameters))!r} parameter"):
         EdgeTokens(**parameters).fit(half(0, 1))
