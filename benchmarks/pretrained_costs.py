@@ -13,9 +13,8 @@ import argparse
 import json
 import platform
 import time
+from pathlib import Path
 
-import numpy as np
-import sklearn
 import torch
 from training_throughput import largest_memory
 
@@ -30,12 +29,13 @@ from sklearn_dsh import (
 )
 from sklearn_dsh.comparison import evaluate, make_problem
 from sklearn_dsh.comparison._evaluate import with_features
+from sklearn_dsh.comparison._results import Results
 
 N_VERSIONS = 2
 
 
-def frozen(data, seed):
-    """A frozen fit under protocol *paper* against its forward passes."""
+def frozen(data, seeds):
+    """Frozen fits under protocol *paper* against their forward passes."""
     problem = make_problem(data, "paper")
     sketches, photos = (problem.train.take_view(view)[:] for view in ("sketch", "image"))
     features = BackboneFeatures()
@@ -45,35 +45,37 @@ def frozen(data, seed):
         for images in (sketches, photos):
             features.transform(images)
     passes = time.perf_counter() - started
-    hasher = DeepSketchHasher(
-        64, architecture=Pretrained(trained="none", n_versions=N_VERSIONS), random_state=seed,
-        precision="float32",  # as the features
-    )  # fmt: skip
-    result = evaluate(hasher, problem, k=50)
-    return {
-        "images": len(sketches) + len(photos),
-        "forward passes, s": passes,
-        "fit, s": result.fit_seconds,
-        "fit beyond 1.3 times the passes, s": result.fit_seconds - 1.3 * passes,
-        "largest memory, GB": largest_memory()[0] / 1e9,
-        "mAP, paper": result.mean_average_precision,
-    }
+    for seed in range(seeds):
+        hasher = DeepSketchHasher(
+            64, architecture=Pretrained(trained="none", n_versions=N_VERSIONS), random_state=seed,
+            precision="float32",  # as the features
+        )  # fmt: skip
+        result = evaluate(hasher, problem, k=50)
+        yield {
+            "seed": seed,
+            "images": len(sketches) + len(photos),
+            "forward passes, s": passes,
+            "fit, s": result.fit_seconds,
+            "fit beyond 1.3 times the passes, s": result.fit_seconds - 1.3 * passes,
+            "largest memory, GB": largest_memory()[0] / 1e9,
+            "mAP, paper": result.mean_average_precision,
+        }
 
 
-def vectors(data, seed):
-    """A fit on features: seconds and scores."""
+def vectors(data, seeds):
+    """Fits on features: seconds and scores."""
     features = BackboneFeatures(EfficientNetLite0(128, stages=[8]))
-    found = {}
     for protocol in ("paper", "unseen"):
         problem = with_features(make_problem(data, protocol), PerView(features, features))
-        hasher = DeepSketchHasher(64, random_state=seed)
-        result = evaluate(hasher, problem, k=50)
-        found |= {
-            f"{protocol}, rows": len(problem.y_train),
-            f"{protocol}, fit, s": result.fit_seconds,
-            f"{protocol}, mAP": result.mean_average_precision,
-        }
-    return found
+        for seed in range(seeds):
+            result = evaluate(DeepSketchHasher(64, random_state=seed), problem, k=50)
+            yield {
+                "seed": seed,
+                "protocol": protocol,
+                "rows": len(problem.y_train),
+                "fit, s": result.fit_seconds,
+                "mAP": result.mean_average_precision,
+            }
 
 
 PARTS = {"frozen": frozen, "vectors": vectors}
@@ -86,16 +88,23 @@ def main():
     parser.add_argument("--data", required=True)
     parser.add_argument("--part", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--output", type=Path, help="a file to which the rows are added")
     options = parser.parse_args()
-    print(
-        f"sklearn-dsh {sklearn_dsh.__version__}, torch {torch.__version__}, scikit-learn "
-        f"{sklearn.__version__}, numpy {np.__version__}, Python {platform.python_version()}; "
-        f"{torch.get_num_threads()} threads"
-    )
+    common = {
+        "data": Path(options.data).resolve().name,
+        "version": sklearn_dsh.__version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "threads": torch.get_num_threads(),
+    }
+    results = Results(options.output) if options.output else None
     data = load_sketch_photo_folder(options.data, size=None)
     for name in options.part:
-        for seed in range(options.seeds):
-            print(json.dumps({"part": name, "seed": seed, **PARTS[name](data, seed)}), flush=True)
+        for row in PARTS[name](data, options.seeds):
+            row = common | {"part": name} | row
+            print(json.dumps(row), flush=True)
+            if results:
+                results.add(row)
 
 
 if __name__ == "__main__":
