@@ -62,8 +62,9 @@ PACKAGES = ("torch", "scikit-learn", "numpy", "scipy")
     type=click.Choice(("HOG", "fc", "pretrained")),
     default="HOG",
     show_default=True,
-    help="What linear and kernel methods read. fc: the last hidden layer of trained networks; only "
-    "these methods are run then. pretrained: of a network that knows images, for all methods.",
+    help="What linear and kernel methods read. fc: the last hidden layer of the networks that DSH "
+    "trains, of each length and seed; only DSH and these methods are run then. pretrained: of a "
+    "network that knows images, for all methods.",
 )
 @click.option(
     "--bits",

@@ -147,14 +147,14 @@ def compare(
     common = {"data": name, "k": int(plan.k), "version": sklearn_dsh.__version__}
     problems, rows = _Problems(data), []
     for protocol in dict.fromkeys(plan.protocols):
-        _refuse_other_data(results, name, protocol, problems.get(protocol, "images").sizes())
+        _refuse_other_data(results, name, protocol, problems.images(protocol).sizes())
     cells = tqdm(list(plan.cells(methods)), disable=not verbose, unit="cell")
     for protocol, method_name, n_bits, seed in cells:
         key = common | {"protocol": protocol, "method": method_name, "bits": n_bits, "seed": seed}
         if not results.find(key):
             method = methods[method_name]
             settings = _choose_settings(results, key, method, problems, int(plan.seeded_bits))
-            problem = problems.get(protocol, method.reads)
+            problem = problems.get(protocol, method, n_bits, seed)
             results.add(key | _run(method, problem, n_bits, seed, settings, plan.k))
         rows.append(results.find(key)[0])
     return rows
@@ -177,16 +177,21 @@ class _Problems:
     def __init__(self, data):
         self.data, self.made = data, {}
 
-    def get(self, protocol, kind):
-        if (protocol, "images") not in self.made:
-            self.made = {(protocol, "images"): make_problem(self.data, protocol)}
-        images = self.made[protocol, "images"]
-        if (protocol, kind) not in self.made:
-            make = FEATURES[kind] if isinstance(kind, str) else kind
-            self.made[protocol, kind] = with_features(images, make(images))
-        return self.made[protocol, kind]
+    def images(self, protocol):
+        if (protocol, "images", ()) not in self.made:
+            self.made = {(protocol, "images", ()): make_problem(self.data, protocol)}
+        return self.made[protocol, "images", ()]
 
-    def to_choose_with(self, protocol, kind):
+    def get(self, protocol, method, n_bits, seed):
+        """The problem as a method reads it, to learn codes of a length with a seed."""
+        images, kind = self.images(protocol), method.reads
+        code = (n_bits, seed) if method.reads_code else ()
+        if (protocol, kind, code) not in self.made:
+            make = FEATURES[kind] if isinstance(kind, str) else kind
+            self.made[protocol, kind, code] = with_features(images, make(images, *code))
+        return self.made[protocol, kind, code]
+
+    def to_choose_with(self, protocol, method, n_bits):
         """Rows to train on, their labels, and the folds by which settings are chosen.
 
         Features that may learn from labels learn nothing of the fold that is scored: there is one,
@@ -194,14 +199,16 @@ class _Problems:
         """
         splitter = SketchKFold if protocol == "paper" else StratifiedViewKFold
         folds = splitter(N_SPLITS, shuffle=True, random_state=0)
+        kind = method.reads
         if isinstance(kind, str):
-            problem = self.get(protocol, kind)
+            problem = self.get(protocol, method, n_bits, 0)
             return problem.train, problem.y_train, folds
-        problem = self.get(protocol, "images")
+        problem = self.images(protocol)
         X, y = problem.train, problem.y_train
+        code = (n_bits, 0) if method.reads_code else ()
         if (protocol, kind, "folds") not in self.made:
             train, test = next(folds.split(X, y))
-            features = kind(problem)
+            features = kind(problem, *code)
             features.fit_transform(X[train], y[train])
             self.made[protocol, kind, "folds"] = features.transform(X), [(train, test)]
         X, folds = self.made[protocol, kind, "folds"]
@@ -215,12 +222,12 @@ def _choose_settings(results, cell, method, problems, n_bits):
     key = {name: cell[name] for name in ("data", "version", "protocol")}
     key |= {"settings_of": cell["method"], "bits": n_bits}
     if not results.find(key):
-        X, y, folds = problems.to_choose_with(cell["protocol"], method.reads)
+        X, y, folds = problems.to_choose_with(cell["protocol"], method, n_bits)
         hasher = method.make(n_bits, 0)
         scoring = retrieval_scorer("mean_average_precision") if method.hashes else projection_score
         search = GridSearchCV(hasher, method.grid, scoring=scoring, cv=folds, refit=False)
         search.fit(X, y)
-        sizes = problems.get(cell["protocol"], "images").sizes()
+        sizes = problems.images(cell["protocol"]).sizes()
         results.add(key | {"settings": search.best_params_, "sizes": sizes})
     return results.find(key)[0]["settings"]
 

@@ -94,6 +94,38 @@ class NetworkFeatures:
         return SketchImageArray._from_rows(*features, X.is_sketch, view_rows)
 
 
+class KeptHasher:
+    """A hasher that is fitted once on the same rows: what is fitted on them again takes that fit.
+
+    Parameters
+    ----------
+    hasher : deep hasher
+        Unfitted.
+    kept : dict
+        Shared by those that take each other's fits, and that differ in length and seed alone.
+    """
+
+    def __init__(self, hasher, kept):
+        self.hasher, self.kept = hasher, kept
+
+    def set_params(self, **settings):
+        self.hasher.set_params(**settings)
+        return self
+
+    def fit(self, X, y):
+        key = id(X), self.hasher.n_bits, self.hasher.random_state
+        if key not in self.kept:
+            self.kept[key] = X, self.hasher.fit(X, y)  # X: or its id may become another's
+        _, self.hasher = self.kept[key]
+        return self
+
+    def transform(self, X):
+        return self.hasher.transform(X)
+
+    def features(self, X, view):
+        return self.hasher.features(X, view)
+
+
 # Name -> function of a problem that gives what turns it into features, unfitted.
 FEATURES = {"HOG": _hog, "S-HELO": _s_helo, "GF-HOG": _gf_hog}
 
@@ -111,6 +143,9 @@ class Method:
         Images, or the features of that name, or others: a function of a `Problem` that gives a
         transformer of SketchImageArrays, which is fitted on the rows to train on. Methods with the
         same function share their features.
+    reads_code : bool
+        Whether `reads` is a function of a Problem, the length and the seed: features that are made
+        anew for each.
     grid : dict
         Settings that are chosen on the training data by cross-validation.
     draws_pairs : bool
@@ -122,6 +157,7 @@ class Method:
 
     make: Callable | None
     reads: str | Callable = "HOG"
+    reads_code: bool = False
     grid: dict = field(default_factory=dict)
     draws_pairs: bool = False
     hashes: bool = True
@@ -186,8 +222,8 @@ def default_methods(
     features : {"HOG", "fc", "pretrained"}, default="HOG"
         What the linear and kernel methods read. "pretrained": those of
         :class:`~sklearn_dsh.BackboneFeatures`, with the backbone of `architecture` if it has one;
-        they are ranked on their own, too. "fc", the last hidden layer of the networks that
-        Deep Sketch Hashing trains on the same data, gives those of these methods that have a hash
+        they are ranked on their own, too. "fc": Deep Sketch Hashing, and on the last hidden layer
+        of its networks, of the same length and seed, those of these methods that have a hash
         function a view: the layers of sketches and of photos have nothing in common.
     architecture : {"compact", "paper", "pretrained"} or Architecture, default="compact"
         The networks of the deep methods.
@@ -232,11 +268,17 @@ def default_methods(
     if features != "fc":
         raise ValueError(f"features must be 'HOG', 'fc' or 'pretrained', got {features!r}.")
 
-    def networks(problem):
-        return NetworkFeatures(DeepSketchHasher(64, architecture=architecture, random_state=0))
+    kept = {}
 
-    return {
-        f"{name}, fc": replace(method, reads=networks)
+    def make(n_bits, random_state):
+        settings = {"architecture": architecture, "random_state": random_state}
+        return KeptHasher(DeepSketchHasher(n_bits, **settings), kept)
+
+    def networks(problem, n_bits, random_state):
+        return NetworkFeatures(make(n_bits, random_state))
+
+    return {"DSH": Method(make, reads="images")} | {
+        f"{name}, fc": replace(method, reads=networks, reads_code=True)
         for name, method in METHODS.items()
         if method.reads == "HOG" and method.make is not None and not _reads_one_space(method)
     }

@@ -141,7 +141,7 @@ def test_wrong_methods_are_told(shared, run, tmp_path):
     result = run("compare", tmp_path / "no folder", *arguments, code=2)  # before images are read
     assert "Invalid value for '--methods': ABC: expected some of ['DSH', " in result.stderr
     result = run("compare", shared / "data", "--features", "fc", *arguments, code=2)
-    assert "expected some of ['SDH, fc', " in result.stderr
+    assert "expected some of ['DSH', 'SDH, fc', " in result.stderr
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 import json
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 import pytest
@@ -218,14 +217,14 @@ def test_features_that_learn_know_nothing_of_the_fold_that_chooses(data, tmp_pat
         return Labels()
 
     problems = module._Problems(data)
-    X, y, folds = problems.to_choose_with("unseen", reads)
+    X, y, folds = problems.to_choose_with("unseen", Method(None, reads=reads), 8)
     ((train, test),) = folds
     assert fitted == [len(train)]
     assert len(train) + len(test) == len(X) == len(make_problem(data, "unseen").train)
     known = np.array([row.argmax() for row in rows_of(X)])
     np.testing.assert_array_equal(known[train], y[train])
     assert (known[test] == 5).all()
-    problems.to_choose_with("unseen", reads)
+    problems.to_choose_with("unseen", Method(None, reads=reads), 8)
     assert len(fitted) == 1
 
 
@@ -360,10 +359,13 @@ def test_frames_for_arrays(data, tmp_path):
 
 def test_methods_on_learned_features():
     methods = default_methods("fc")
-    (reads,) = {method.reads for method in methods.values()}
-    assert reads(None).hasher.architecture == "compact"
+    (reads,) = {method.reads for name, method in methods.items() if name != "DSH"}
+    assert (
+        reads(None, 8, 1).hasher.hasher.get_params()
+        == DeepSketchHasher(8, random_state=1).get_params()
+    )
     larger = default_methods("fc", architecture=Compact(96))["CCA-ITQ, fc"]
-    assert larger.reads(None).hasher.architecture == Compact(96)
+    assert larger.reads(None, 8, 0).hasher.hasher.architecture == Compact(96)
     assert default_methods(architecture=Compact(96))["DCMH"].make(8, 0).architecture.size == 96
     assert methods["CCA-ITQ, fc"].grid == default_methods()["CCA-ITQ"].grid
     assert "DSH, fc" not in methods
@@ -374,20 +376,31 @@ def test_methods_on_learned_features():
 
 
 def test_every_method_on_learned_features(tmp_path, monkeypatch):
-    """The last layer of sketches is narrower than that of photos."""
-    few_steps = partial(DeepSketchHasher, max_iter=1, steps_per_iter=2)
-    monkeypatch.setattr("sklearn_dsh.comparison._methods.DeepSketchHasher", few_steps)
+    """The last layer of sketches is narrower than that of photos, and of each length and seed."""
+    fits = []
+
+    class FewSteps(DeepSketchHasher):
+        def fit(self, X, *args):
+            fits.append((self.n_bits, self.random_state, len(X)))
+            return self.set_params(max_iter=1, steps_per_iter=2)._fit_call(X, *args, None)
+
+    monkeypatch.setattr("sklearn_dsh.comparison._methods.DeepSketchHasher", FewSteps)
     data = make_sketch_photo(n_categories=3, n_sketches=30, n_photos=36, size=32, random_state=0)
     methods = default_methods("fc", architecture=Compact(32))
     for name in set(methods) - {"CCA-ITQ, fc"}:  # one choice of settings is enough
         methods[name] = replace(methods[name], grid={})
-    plan = Plan(methods=tuple(methods), bits=(8,), seeded_bits=8, protocols=("unseen",), k=2)
+    plan = Plan(
+        methods=tuple(methods), bits=(8, 12), seeded_bits=8, n_seeds=2, protocols=("unseen",), k=2
+    )
     rows = compare(data, plan, tmp_path / "r.jsonl", methods=methods)
-    assert [row["method"] for row in rows] == [
-        f"{name}, fc"
-        for name in ("SDH", "SePH", "SCM-Seq", "SCM-Orth", "CVH", "CMFH", "CMSSH", "CCA-ITQ")
-    ]
+    names = ("SDH", "SePH", "SCM-Seq", "SCM-Orth", "CVH", "CMFH", "CMSSH", "CCA-ITQ")
+    assert list(dict.fromkeys(row["method"] for row in rows)) == [
+        "DSH", *(f"{name}, fc" for name in names)
+    ]  # fmt: skip
     assert all(0 < row["map"] <= 1 for row in rows)
+    # One training a length and seed for all methods, and one more on two folds for the settings.
+    assert sorted(fits) == [(8, 0, 34), (8, 0, 52), (8, 1, 52), (12, 0, 52)]
+    assert len(rows) == 3 * len(methods)
 
 
 def test_every_method_on_features_of_a_backbone(tmp_path):
