@@ -11,7 +11,9 @@ or left out as the time was up.
 
 import argparse
 import json
+import os
 import platform
+import signal
 import subprocess
 import sys
 import time
@@ -60,7 +62,9 @@ def paper_synthetic(options):
     sketches, photos, _ = throughput.draw(n, 32 if options.tiny else 227, 0)
     labels = np.arange(n) % throughput.N_CATEGORIES
     found = {}
-    throughput.bare_loop(Namespace(**vars(settings) | {"steps": 2}))  # warm up
+    few = Namespace(**vars(settings) | {"steps": 2})
+    throughput.bare_loop(few)  # warm up
+    throughput.fit_seconds(few, sketches, photos, labels, augment=True)
     for name, run in (
         ("bare loop", lambda: throughput.bare_loop(settings)),
         ("fit", lambda: throughput.fit_seconds(settings, sketches, photos, labels)),
@@ -114,14 +118,24 @@ def trained_on_data(options, architecture, n_bits, most_steps=None):
         result = evaluate(hasher, problem, k=50)
     yield measured(hasher, result, clock.seconds)
     if most_steps is not None and not options.tiny:
-        outside = time.perf_counter() - STARTED - clock.seconds
-        left = options.part_seconds - 2.2 * outside - clock.seconds
-        steps = int(0.8 * left * 60 / clock.seconds)
-        if steps > 60:
-            hasher.set_params(steps_per_iter=min(steps, most_steps) // 3)
+        gone, n_steps = time.perf_counter() - STARTED, len(hasher.loss_curve_)
+        n_steps = affordable_steps(options.part_seconds, gone, clock.seconds, n_steps, most_steps)
+        if n_steps:
+            hasher.set_params(steps_per_iter=n_steps // 3)
             with StepClock() as clock:
                 result = evaluate(hasher, problem, k=50)
             yield measured(hasher, result, clock.seconds)
+
+
+def affordable_steps(seconds, gone, step_seconds, n_steps, most_steps):
+    """Steps of a further fit within ``seconds``, of which ``gone`` are; 0 if it pays no more.
+
+    The first fit took ``step_seconds`` for ``n_steps``, and what it took besides, a further one
+    takes again; a fifth is kept back.
+    """
+    besides = gone - step_seconds
+    steps = int(0.8 * (seconds - gone - besides) * n_steps / step_seconds)
+    return min(steps, most_steps) if steps > n_steps else 0
 
 
 def measured(hasher, result, step_seconds):
@@ -179,21 +193,25 @@ def run_part(name, arguments, seconds):
         return {"left out": "the time was up"}
     started = time.perf_counter()
     command = [sys.executable, __file__, *arguments, "--part", name]
+    process = subprocess.Popen(
+        [*command, "--part-seconds", str(seconds)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
     try:
-        result = subprocess.run(
-            [*command, "--part-seconds", str(seconds)], capture_output=True, timeout=seconds
-        )
-    except subprocess.TimeoutExpired as cut:
-        return last_line(cut.stdout) | {"cut off": f"after {seconds:.0f} s"}
-    row = last_line(result.stdout) | {"seconds": round(time.perf_counter() - started, 1)}
-    if result.returncode:
-        row["failed"] = result.stderr.decode()[-2000:]
+        printed, errors = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)  # what it started, too
+        printed, _ = process.communicate()
+        return last_line(printed) | {"cut off": f"after {seconds:.0f} s"}
+    row = last_line(printed) | {"seconds": round(time.perf_counter() - started, 1)}
+    if process.returncode:
+        row["failed"] = errors.decode()[-2000:]
     return row
 
 
 def last_line(printed):
     """What a part had measured when it printed its last whole line."""
-    lines = (printed or b"").decode().split("\n")[:-1]
+    lines = printed.decode().split("\n")[:-1]
     return json.loads(lines[-1]) if lines else {}
 
 

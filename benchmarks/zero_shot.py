@@ -59,6 +59,7 @@ N_DRAWS = {  # of every protocol, if --choices says nothing
 MEASURES = {"map": "mAP@all", "map_200": "mAP@200", "p_100": "P@100", "p_200": "P@200"}
 ON_HOG = {"CCA-ITQ (HOG)": lambda m, s: CCAHasher(m, random_state=s)}
 STAGES = (5, 6, 7)
+SIZE = 64  # of the methods that are not pretrained
 
 
 class TunedCCA:
@@ -75,6 +76,7 @@ class TunedCCA:
             cv=GroupKFold(3, shuffle=True, random_state=0).split(X, y, groups=y),
         )  # fmt: skip
         self.hasher = search.fit(X, y).best_estimator_
+        self.settings = search.best_params_
         return self
 
     def transform(self, X):
@@ -178,7 +180,8 @@ def run(estimator, problem):
     codes_and_labels = (
         result.query_codes, result.gallery_codes, problem.y_query, problem.y_gallery
     )  # fmt: skip
-    return {
+    settings = getattr(estimator, "settings", None)
+    return ({"settings": settings} if settings else {}) | {
         "map": result.mean_average_precision,
         "map_200": mean_average_precision(*codes_and_labels, k=200),
         "p_100": precision_at_k(*codes_and_labels, k=100),
@@ -219,7 +222,7 @@ def main():
     parser.add_argument("--protocol", choices=N_DRAWS, help="of zero_shot_split; else all pairs")
     parser.add_argument("--pretrained", action="store_true", help="methods with such a network")
     parser.add_argument("--vectors", help="file of word vectors, for the methods that take them")
-    parser.add_argument("--size", type=int, default=64)
+    parser.add_argument("--size", type=int, default=SIZE)
     parser.add_argument("--bits", type=int, default=64)
     parser.add_argument("--steps", type=int, help="of a fit of DSH, instead of its default")
     parser.add_argument("--choices", type=int, help="how many; all, or five, if not given")
@@ -228,6 +231,8 @@ def main():
     parser.add_argument("--methods", nargs="+", help="only these names")
     parser.add_argument("--output", type=Path, default=Path("zero_shot.jsonl"))
     options = parser.parse_args()
+    if options.pretrained and (options.vectors or options.steps or options.size != SIZE):
+        parser.error("--vectors, --steps and --size are of the methods without --pretrained")
 
     data = load(options.data, None if options.pretrained else options.size, options.protocol)
     categories = data.target_names.tolist()

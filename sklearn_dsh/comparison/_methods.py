@@ -1,5 +1,7 @@
 """The methods that are compared, by name, and the features that they read."""
 
+import time
+import weakref
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, field, replace
@@ -103,6 +105,11 @@ class KeptHasher:
         Unfitted.
     kept : dict
         Shared by those that take each other's fits, and that differ in length and seed alone.
+
+    Attributes
+    ----------
+    fit_seconds : float
+        Of the fit that was made, whichever of them made it.
     """
 
     def __init__(self, hasher, kept):
@@ -115,8 +122,13 @@ class KeptHasher:
     def fit(self, X, y):
         key = id(X), self.hasher.n_bits, self.hasher.random_state
         if key not in self.kept:
-            self.kept[key] = X, self.hasher.fit(X, y)  # X: or its id may become another's
-        _, self.hasher = self.kept[key]
+            gone = [other for other, (rows, *_) in self.kept.items() if rows() is None]
+            for other in gone:
+                del self.kept[other]
+            started = time.perf_counter()
+            self.hasher.fit(X, y)
+            self.kept[key] = weakref.ref(X), self.hasher, time.perf_counter() - started
+        _, self.hasher, self.fit_seconds = self.kept[key]
         return self
 
     def transform(self, X):

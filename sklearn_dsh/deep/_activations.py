@@ -124,7 +124,7 @@ def compute_activations(
             draws = _draws(seed, view, part, own, device)
             units = {view: as_tensor(images, device), "token": None}
             if view == "image" and sketch_tokens is not None:
-                units["token"] = as_tensor(make_tokens(sketch_tokens, images, size), device)
+                units["token"] = as_tensor(make_tokens(sketch_tokens, images, size, n_jobs), device)
             for version in range(n_versions):
                 changed = make_version(*units.values(), version, draws, view)
                 for name, unit in zip(units, changed, strict=True):

@@ -84,10 +84,10 @@ class BaseDeepHasher(BaseCrossModalHasher):
     }
 
     def __setstate__(self, state):
-        if "weights_" in state and "architecture_" not in state:
+        if "weights_" in state and "readout" not in state.get("network_settings_", ()):
             raise ValueError(
-                f"This {type(self).__name__} was fitted before its networks had an architecture_: "
-                "fit it again."
+                f"This {type(self).__name__} was fitted by an earlier version, with networks that "
+                "were described otherwise: fit it again."
             )
         super().__setstate__(state)
 
@@ -166,9 +166,9 @@ class BaseDeepHasher(BaseCrossModalHasher):
         sizes = self.architecture_.sizes()
 
         def tokens(rows, photos):
-            if self.sketch_tokens_ is None:
+            if self.sketch_tokens_ is None or network.feature_readout is not None:
                 return None
-            return make_tokens(self.sketch_tokens_, photos, sizes["sketch"])
+            return make_tokens(self.sketch_tokens_, photos, sizes["sketch"], self.n_jobs)
 
         source = make_source(X, view, sizes[view])
         return compute_outputs(

@@ -2,8 +2,9 @@
 
 import numpy as np
 import torch
+from sklearn.base import clone
 
-from ..preprocessing import load_image, resize_images
+from ..preprocessing import EdgeTokens, load_image, resize_images
 from ._reading import read_ahead
 
 LARGE = 128  # pixels
@@ -98,11 +99,14 @@ def make_source(X, view, size):
     return FeatureSource(X) if kind_of(X) == "features" else ImageSource(X, view, size)
 
 
-def make_tokens(sketch_tokens, photos, size):
+def make_tokens(sketch_tokens, photos, size, n_jobs=None):
     """Token maps of a batch: uint8 (n, H, W, 3) -> uint8 (n, size, size), checked.
 
     ``sketch_tokens`` is a callable or has ``transform``, and keeps the size of the photos.
+    `EdgeTokens` that say nothing of threads draw with ``n_jobs``.
     """
+    if isinstance(sketch_tokens, EdgeTokens) and sketch_tokens.n_jobs is None:
+        sketch_tokens = clone(sketch_tokens).set_params(n_jobs=n_jobs)
     transform = getattr(sketch_tokens, "transform", sketch_tokens)
     tokens = np.asarray(transform(photos))
     if tokens.shape != photos.shape[:3] or tokens.dtype != np.uint8:
@@ -122,7 +126,7 @@ def all_tokens(sketch_tokens, source, size, *, store=byte_array, n_jobs=None, bl
     """The token maps of every photo of ``source``, in ``store((n, size, size))``."""
     tokens = store((len(source), size, size))
     for rows, photos in read_blocks(source, n_jobs, block):
-        tokens[rows] = make_tokens(sketch_tokens, photos, size)
+        tokens[rows] = make_tokens(sketch_tokens, photos, size, n_jobs)
     return tokens
 
 

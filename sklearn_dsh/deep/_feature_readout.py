@@ -2,12 +2,13 @@
 
 import numpy as np
 import torch
+from sklearn.utils import gen_batches
 from torch import nn
 from torch.nn import functional
 
 from .._rotation import itq_rotation
 
-# Chosen on categories held out of those trained on, see docs/measurements.rst.
+# Chosen with frozen features, on categories held out of those trained on.
 RIDGE = 5.0  # in units of the mean eigenvalue
 WITHIN = 0.1  # of the covariance of all items, beside that of the categories
 SHRINKAGE = 0.1  # of the features' deviations towards their mean
@@ -32,7 +33,7 @@ class FeatureReadout(nn.Module):
 
     def __init__(self, views, n_features, n_bits):
         super().__init__()
-        self.views, self.n_bits = list(views), n_bits
+        self.n_bits = n_bits
         for view in views:
             self.register_buffer(f"mean_{view}", torch.zeros(n_features))
             self.register_buffer(f"scale_{view}", torch.ones(n_features))
@@ -55,9 +56,12 @@ class FeatureReadout(nn.Module):
 def learn_readout(features, labels, n_bits, random_state):
     """The buffers of a `FeatureReadout`.
 
+    What is stored of images that passed a frozen part may have passed in bfloat16; what is encoded
+    later passes in float32, which turns a bit in some hundreds.
+
     Parameters
     ----------
-    features : dict view -> float array (n_view, n_features)
+    features : dict view -> float32 array (n_view, n_features)
     labels : dict view -> int array (n_view,)
     n_bits : int
     random_state : RandomState
@@ -68,34 +72,34 @@ def learn_readout(features, labels, n_bits, random_state):
     """
     arrays, x = {}, {}
     for view, values in features.items():
-        values = _unit(values.astype(np.float64))
-        mean, deviation = values.mean(axis=0), values.std(axis=0)
-        deviation = deviation + SHRINKAGE * deviation.mean()
+        x[view] = _unit(values)
+        mean, deviation = x[view].mean(axis=0, dtype=float), x[view].std(axis=0, dtype=float)
+        deviation[deviation <= 1e-6 * np.abs(mean)] = 0  # constant but for rounding
+        deviation += SHRINKAGE * deviation.mean()
         scale = np.divide(1.0, deviation, out=np.zeros_like(deviation), where=deviation > 0)
         arrays |= {f"mean_{view}": mean, f"scale_{view}": scale}
-        x[view] = (values - mean) * scale
+        x[view] -= mean.astype(np.float32)
+        x[view] *= scale.astype(np.float32)
     categories = np.unique(np.concatenate(list(labels.values())))
-    targets = _category_means(x, labels, categories)
-    identity, mapped, centres = np.eye(targets.shape[1]), {}, {}
+    sums = {view: _category_sums(values, labels[view], categories) for view, values in x.items()}
+    targets = _mean_of_views(sums)
+    centres, spread, n_items = {}, 0.0, sum(map(len, x.values()))
     for view, values in x.items():
-        gram = values.T @ values
-        ridge = RIDGE * np.trace(gram) / len(gram) * identity
-        wanted = targets[np.searchsorted(categories, labels[view])]
+        gram = _gram(values)
+        ridge = RIDGE * max(np.trace(gram) / len(gram), 1e-12) * np.eye(len(gram))
+        of_category, _ = sums[view]
         # The smallest ||x W - mu||^2 + r ||W - I||^2.
-        of_view = np.linalg.solve(gram + ridge, values.T @ wanted + ridge)
-        mapped[view] = _unit(values @ of_view)
-        centres[view] = mapped[view].mean(axis=0)
-        mapped[view] -= centres[view]
-        arrays[f"map_{view}"] = of_view
-    means = _category_means(mapped, labels, categories)
-    everything = np.concatenate(list(mapped.values()))
-    spread = means.T @ means / len(means)
-    spread += WITHIN * everything.T @ everything / len(everything)
-    _, vectors = np.linalg.eigh(spread)  # in ascending order
+        arrays[f"map_{view}"] = np.linalg.solve(gram + ridge, of_category.T @ targets + ridge)
+        x[view] = _unit(values @ arrays[f"map_{view}"].astype(np.float32))
+        centres[view] = x[view].mean(axis=0, dtype=float)
+        x[view] -= centres[view].astype(np.float32)
+        spread = spread + WITHIN * _gram(x[view]) / n_items
+        sums[view] = _category_sums(x[view], labels[view], categories)
+    means = _mean_of_views(sums)
+    _, vectors = np.linalg.eigh(spread + means.T @ means / len(means))  # in ascending order
     leading = vectors[:, ::-1][:, : min(N_DIRECTIONS, n_bits)]
-    rotation, _ = itq_rotation(
-        everything @ leading, n_bits, n_iter=N_ITER, random_state=random_state
-    )
+    everything = np.concatenate([values @ leading for values in x.values()])
+    rotation, _ = itq_rotation(everything, n_bits, n_iter=N_ITER, random_state=random_state)
     arrays["directions"] = leading @ rotation
     for view, centre in centres.items():
         arrays[f"shift_{view}"] = centre @ arrays["directions"]
@@ -106,12 +110,24 @@ def _unit(values):
     return values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-12)
 
 
-def _category_means(x, labels, categories):
+def _gram(values):
+    """X'X in double precision, of some rows at a time: X may be large."""
+    total = 0.0
+    for rows in gen_batches(len(values), 4096):
+        block = values[rows].astype(float)
+        total = total + block.T @ block
+    return total
+
+
+def _category_sums(values, labels, categories):
+    """The sum (n_categories, n_features) and number of the items of each category."""
+    at = np.searchsorted(categories, labels)
+    sums = np.zeros((len(categories), values.shape[1]))
+    np.add.at(sums, at, values)
+    return sums, np.bincount(at, minlength=len(categories))
+
+
+def _mean_of_views(sums):
     """Mean of each category, of the views that have it with equal weight."""
-    sums, n_views = 0.0, 0
-    for view, values in x.items():
-        member = (labels[view][:, None] == categories).astype(float)
-        counts = member.sum(axis=0)
-        sums = sums + member.T @ values / np.maximum(counts, 1)[:, None]
-        n_views = n_views + (counts > 0)
-    return sums / np.maximum(n_views, 1)[:, None]
+    means = sum(total / np.maximum(n, 1)[:, None] for total, n in sums.values())
+    return means / sum(n > 0 for _, n in sums.values())[:, None]

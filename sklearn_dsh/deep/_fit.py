@@ -44,9 +44,7 @@ def resolve_tokens(hasher, network_settings):
     """What makes the tokens of photos; None if the networks read none."""
     if not network_settings["uses_tokens"]:
         return None
-    if isinstance(hasher.sketch_tokens, str):
-        return EdgeTokens(n_jobs=hasher.n_jobs)
-    return hasher.sketch_tokens
+    return EdgeTokens() if isinstance(hasher.sketch_tokens, str) else hasher.sketch_tokens
 
 
 def _wants_tokens(sketch_tokens, architecture):
@@ -118,7 +116,7 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
         {view: int(X.shape[1]) for view, X in views.items() if kinds[view] == "features"},
         has_tokens=_wants_tokens(hasher.sketch_tokens, architecture),
         n_categories=len(hasher.classes_) if hasher._tells_categories else None,
-        reads_features=hasher.readout == "features",
+        readout=hasher.readout,
     )
     tokens = resolve_tokens(hasher, network_settings)
     if start is not None:
@@ -219,7 +217,7 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
 
 
 def _read_sets(hasher, parts, architecture, tokens):
-    """Training sets of images at the networks' size, in memory if they are small enough."""
+    """Training sets of what is read as it is, images at the networks' size; in memory if small."""
     n_bytes = sum(bytes_to_store(part, architecture.sizes(), tokens) for part, _ in parts.values())
     in_memory = n_bytes <= hasher.cache_size * MEGABYTE
     return {

@@ -143,8 +143,9 @@ class DeepSketchHasher(BaseDeepHasher):
         its pixels, at the size that the networks read, and its tokens stay in a temporary file
         there until the fit ends (each process of several keeps its own). None: as said above.
     n_jobs : int, default=None
-        Processes that decode files ahead of the networks; None is 1, -1 every core. Only where
-        processes can be forked safely (Linux); elsewhere files are decoded in between.
+        Processes that decode files ahead of the networks, and threads that draw the tokens of
+        photos; None is 1, -1 every core. Processes only where they can be forked safely (Linux);
+        elsewhere files are decoded in between.
     device : str, default="auto"
         "auto" takes CUDA when torch sees it, else the CPU; or a torch device name.
     verbose : int, default=0
@@ -165,7 +166,8 @@ class DeepSketchHasher(BaseDeepHasher):
     validation_scores_ : list of float
         The mean average precision of what was held out, after each round.
     category_codes_ : dict view -> uint8 array (n_classes, n_bits) of 0 and 1
-        The majority code of each category.
+        The majority code of each category. With ``readout="features"`` these steer the training
+        alone: the codes of items are others.
     basis_ : float array (d, n_bits)
         D, the basis that codes and class vectors share.
     n_features_in_, feature_names_in_, view_shapes_, views_
@@ -176,7 +178,7 @@ class DeepSketchHasher(BaseDeepHasher):
         A copy of that of the fit.
     network_settings_ : dict
         What the networks look like besides: bits, views, what each reads, whether photos have
-        tokens.
+        tokens, what the bits are read out of.
     sketch_tokens_ : None, callable or transformer
         What made the tokens.
 

@@ -62,7 +62,7 @@ class DeepMetricHasher(BaseDeepHasher):
     checkpoint_dir : str or path-like, default=None
         As in DeepSketchHasher.
     n_jobs : int, default=None
-        Processes that decode files ahead of the networks.
+        Processes that decode files ahead of the networks, and threads that draw tokens.
     device : str, default="auto"
         "auto" takes CUDA when torch sees it, else the CPU; or a torch device name.
     verbose : int, default=0

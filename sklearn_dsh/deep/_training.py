@@ -138,10 +138,10 @@ class NetworkTrainer:
         if readout is None:
             return
         features = self.outputs(output="features")
-        seed = np.random.RandomState(self.generator.initial_seed())
+        random_state = np.random.RandomState(self.generator.initial_seed())
         readout.set_arrays(
             self.processes.first(
-                lambda: learn_readout(features, self.data.labels, readout.n_bits, seed)
+                lambda: learn_readout(features, self.data.labels, readout.n_bits, random_state)
             )
         )
 
@@ -327,7 +327,7 @@ def compute_outputs(
     n_jobs=None,
     output="bits",
 ):
-    """F of the rows of ``source``, all or a slice: float32 (n, n_bits).
+    """F of the rows of ``source``, all or a slice: float32 (n, n_bits), or (n, n_features).
 
     ``tokens(rows, photos)`` gives the token maps of a batch, or None; ``pixels`` says how those of
     each view are prepared, see `_pixels`; ``output`` what is wanted, see `TripleNetwork.sketch`.

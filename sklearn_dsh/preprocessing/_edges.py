@@ -124,8 +124,10 @@ class EdgeTokens(TransformerMixin, BaseEstimator):
         def draw(rows):
             tokens[rows] = self._draw(np.asarray(X[rows]))
 
-        # Threads: the filters let go of the interpreter, and nothing is copied.
-        Parallel(n_jobs=self.n_jobs, require="sharedmem")(
+        # Threads: the filters let go of the interpreter, and nothing is copied. To start them takes
+        # longer than to draw a few photos.
+        n_jobs = self.n_jobs if len(tokens) > _BATCH else 1
+        Parallel(n_jobs=n_jobs, require="sharedmem")(
             delayed(draw)(rows) for rows in gen_batches(len(tokens), _BATCH)
         )
         return tokens

@@ -398,6 +398,12 @@ def test_every_method_on_learned_features(tmp_path, monkeypatch):
         "DSH", *(f"{name}, fc" for name in names)
     ]  # fmt: skip
     assert all(0 < row["map"] <= 1 for row in rows)
+    methods = default_methods("fc", architecture=Compact(32))
+    methods["CCA-ITQ, fc"] = replace(methods["CCA-ITQ, fc"], grid={})
+    plan = replace(plan, methods=("CCA-ITQ, fc", "DSH"), bits=(8,), n_seeds=1)
+    trained_before = compare(data, plan, tmp_path / "other.jsonl", methods=methods)[1]
+    assert trained_before["fit_seconds"] > 0.01
+    del fits[-1]
     # One training a length and seed for all methods, and one more on two folds for the settings.
     assert sorted(fits) == [(8, 0, 34), (8, 0, 52), (8, 1, 52), (12, 0, 52)]
     assert len(rows) == 3 * len(methods)

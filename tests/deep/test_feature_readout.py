@@ -60,7 +60,7 @@ def unit(x):
     return x / np.linalg.norm(x, axis=1, keepdims=True)
 
 
-def test_the_map_is_the_smallest_of_what_it_minimises(monkeypatch):
+def test_the_map_is_the_smallest_of_what_it_minimises():
     features, labels = draw()["seen"]
     arrays, _ = learn(features, labels)
     x = {
@@ -120,6 +120,21 @@ def test_constant_features_and_categories_of_one_view():
     arrays, readout = learn(features, labels)
     assert all(np.isfinite(values).all() for values in arrays.values())
     assert search(readout, (features, labels)) > 0.5
+
+
+@pytest.mark.parametrize("collapsed", ["one row", "zero", "constant"])
+def test_a_view_that_does_not_vary(collapsed):
+    features, labels = draw()["seen"]
+    if collapsed == "one row":
+        features["sketch"], labels["sketch"] = features["sketch"][:1], labels["sketch"][:1]
+    else:
+        features["sketch"][:] = 0 if collapsed == "zero" else np.arange(1, N_FEATURES + 1)
+    arrays, readout = learn(features, labels)
+    assert all(np.isfinite(values).all() for values in arrays.values())
+    np.testing.assert_array_equal(arrays["scale_sketch"], 0)
+    np.testing.assert_allclose(arrays["map_sketch"], np.eye(N_FEATURES), atol=1e-6)
+    assert search(readout, ({"image": features["image"], "sketch": features["image"]},
+                            {"image": labels["image"], "sketch": labels["image"]})) > 0  # fmt: skip
 
 
 def test_one_view():

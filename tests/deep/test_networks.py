@@ -17,7 +17,7 @@ IMAGES = {
     "views": ["sketch", "image"],
     "inputs": {"sketch": "images", "image": "images"},
     "uses_tokens": True,
-    "reads_features": False,
+    "readout": "categories",
 }
 
 

@@ -55,7 +55,7 @@ def make_trainer(*, images=False, n_steps=40, mixes=True, n_categories=None, **c
         "views": list(LABELS),
         "inputs": inputs,
         "uses_tokens": images,
-        "reads_features": False,
+        "readout": "categories",
     }
     torch.manual_seed(0)
     network = Compact().build(description)

@@ -1,4 +1,6 @@
 import pickle
+import threading
+from threading import Barrier
 
 import numpy as np
 import pytest
@@ -70,11 +72,20 @@ def test_photos_do_not_depend_on_each_other():
     np.testing.assert_array_equal(tokens.transform(many), np.concatenate([expected] * 100))
 
 
-def test_threads_draw_the_same():
+def test_threads_draw_the_same(monkeypatch):
     photos = np.random.default_rng(0).integers(0, 256, (50, 32, 40, 3), dtype=np.uint8)
     expected = EdgeTokens().transform(photos)
-    for n_jobs in (2, -1):
-        np.testing.assert_array_equal(EdgeTokens(n_jobs=n_jobs).transform(photos), expected)
+    draw, threads, both = EdgeTokens._draw, set(), Barrier(2, timeout=20)
+
+    def watched(tokens, batch):
+        if threading.get_ident() not in threads:
+            threads.add(threading.get_ident())
+            both.wait()  # passes only if two threads draw
+        return draw(tokens, batch)
+
+    monkeypatch.setattr(EdgeTokens, "_draw", watched)
+    np.testing.assert_array_equal(EdgeTokens(n_jobs=2).transform(photos), expected)
+    assert len(threads) == 2
 
 
 def test_works_unfitted_cloned_and_pickled():

