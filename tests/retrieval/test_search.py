@@ -494,6 +494,45 @@ def test_torch_scans_block_by_block(monkeypatch):
     assert stats["n_queries_scanned"] == 10
 
 
+@pytest.mark.parametrize("order", ["as drawn", "nearest first", "nearest last", "all equal"])
+def test_torch_keeps_the_first_of_equals_whatever_the_order(monkeypatch, order):
+    monkeypatch.setattr(_torch_scan, "_BYTES_AT_ONCE", 1)
+    codes = make_codes(3, 5000, 2, 200, 0.1)
+    queries = codes[:8]
+    distances = np.unpackbits(codes ^ queries[0], axis=1).sum(axis=1)
+    if order.startswith("nearest"):
+        codes = codes[np.argsort(distances)[:: 1 if order == "nearest first" else -1]]
+    if order == "all equal":
+        codes[:] = codes[0]
+    retriever = HammingRetriever(device="cpu:0", radius=4).fit(codes)
+    for k in (1, 7, 1500):
+        check_nearest(retriever, queries, k, brute_force(codes, queries, k))
+
+
+def test_torch_with_hidden_rows_and_without_the_query_itself(monkeypatch):
+    monkeypatch.setattr(_torch_scan, "_BYTES_AT_ONCE", 1)
+    codes = make_codes(4, 4000, 2, 300, 0.1)
+    on_device, plain = (HammingRetriever(device=d, radius=3).fit(codes) for d in ("cpu:0", "cpu"))
+    mask = np.zeros(len(codes), dtype=bool)
+    mask[1500:1520] = mask[3900:] = True
+    for k in (5, 30, 119):
+        for mine, theirs in zip(
+            on_device.kneighbors(codes[:9], k, mask=mask),
+            plain.kneighbors(codes[:9], k, mask=mask),
+            strict=True,
+        ):
+            np.testing.assert_array_equal(mine, theirs)
+    for mine, theirs in zip(on_device.kneighbors(None, 4), plain.kneighbors(None, 4), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    for mine, theirs in zip(
+        on_device.radius_neighbors(codes[:9], mask=mask),
+        plain.radius_neighbors(codes[:9], mask=mask),
+        strict=True,
+    ):
+        for a, b in zip(mine, theirs, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
 def test_devices_that_are_not_there():
     codes = np.zeros((9, 1), np.uint8)
     with pytest.raises(ValueError, match="searches by a linear scan: algorithm='balls'"):
