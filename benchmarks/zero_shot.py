@@ -23,7 +23,6 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-import torch
 from hashing_quality import deep_methods
 from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.utils import Bunch
@@ -37,9 +36,9 @@ from sklearn_dsh import (
     HOGFeatures,
     ITQHasher,
     Pretrained,
+    ZeroShotHasher,
     load_sketch_photo_folder,
 )
-from sklearn_dsh.codes import pack_bits
 from sklearn_dsh.comparison import evaluate, make_zero_shot_problem
 from sklearn_dsh.comparison._report import format_table
 from sklearn_dsh.comparison._results import Results
@@ -49,7 +48,6 @@ from sklearn_dsh.datasets import (
     load_tu_berlin,
     zero_shot_split,
 )
-from sklearn_dsh.deep._feature_readout import FeatureReadout, learn_readout
 from sklearn_dsh.metrics import mean_average_precision, precision_at_k, retrieval_scorer
 
 N_DRAWS = {  # of every protocol, if --choices says nothing
@@ -83,26 +81,6 @@ class TunedCCA:
         return self.hasher.transform(X)
 
 
-class ReadFrozen:
-    """The bits of ``readout="features"``, of features that are not trained."""
-
-    def __init__(self, n_bits, seed):
-        self.n_bits, self.seed = n_bits, seed
-
-    def fit(self, X, y):
-        x = {view: X.take_view(view)[:] for view in ("sketch", "image")}
-        y = np.unique(y, return_inverse=True)[1]
-        labels = {"sketch": y[X.is_sketch], "image": y[~X.is_sketch]}
-        self.readout = FeatureReadout(list(x), x["image"].shape[1], self.n_bits)
-        arrays = learn_readout(x, labels, self.n_bits, np.random.RandomState(self.seed))
-        self.readout.set_arrays(arrays)
-        return self
-
-    def transform(self, X):
-        view = "sketch" if X.n_sketches else "image"
-        return pack_bits(self.readout(torch.from_numpy(X.take_view(view)[:]), view).numpy() >= 0)
-
-
 def tuned(stages="auto", **settings):
     """DeepSketchHasher with a pretrained network, of which these stages are read."""
     architecture = Pretrained(EfficientNetLite0(stages=stages))
@@ -114,7 +92,7 @@ PRETRAINED = {
     "PCA-ITQ, stage 8": ((8,), lambda m, s: ITQHasher(m, random_state=s)),
     "CCA-ITQ, stage 8": ((8,), TunedCCA),
     "CCA-ITQ, stages 5 to 7": (STAGES, TunedCCA),
-    "features read out, stages 5 to 7": (STAGES, ReadFrozen),
+    "ZeroShotHasher, stages 5 to 7": (STAGES, lambda m, s: ZeroShotHasher(m, random_state=s)),
     "DSH": ("files", tuned()),
     "DSH, readout='features', stage 8": ("files", tuned(readout="features")),
     "DSH, readout='features', stages 5 to 7": ("files", tuned(STAGES, readout="features")),

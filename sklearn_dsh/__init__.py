@@ -37,6 +37,7 @@ _MODULE_OF = {
     "SketchTokenizer": "preprocessing",
     "StratifiedViewKFold": "model_selection",
     "TorchBackbone": "deep",
+    "ZeroShotHasher": "baselines",
     "load_sketch_photo_folder": "datasets",
     "make_sketch_photo": "datasets",
     "retrieval_scorer": "metrics",

@@ -40,6 +40,7 @@ from sklearn_dsh import (
     SHELOFeatures,
     SketchTokenizer,
     TorchBackbone,
+    ZeroShotHasher,
 )
 from sklearn_dsh.estimator_checks import check_hasher, hasher_checks_generator
 
@@ -58,10 +59,11 @@ HASHERS = [
     SCMHasher(sequential=False),
     SDHHasher(),
     SePHHasher(),
+    ZeroShotHasher(),
     RandomProjectionHasher(),
 ]
 DEEP = (DeepSketchHasher, DCMHHasher, DeepMetricHasher)
-REQUIRE_LABELS = (*DEEP, CMSSHHasher, SCMHasher, SDHHasher, SePHHasher)
+REQUIRE_LABELS = (*DEEP, CMSSHHasher, SCMHasher, SDHHasher, SePHHasher, ZeroShotHasher)
 TWO_D_ESTIMATORS = [
     *HASHERS,
     HammingRetriever(),

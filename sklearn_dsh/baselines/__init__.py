@@ -9,6 +9,7 @@ from ._random_projection import RandomProjectionHasher
 from ._scm import SCMHasher
 from ._sdh import SDHHasher
 from ._seph import SePHHasher
+from ._zero_shot import ZeroShotHasher
 
 __all__ = [
     "CCAHasher",
@@ -20,4 +21,5 @@ __all__ = [
     "SCMHasher",
     "SDHHasher",
     "SePHHasher",
+    "ZeroShotHasher",
 ]
