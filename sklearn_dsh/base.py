@@ -396,7 +396,7 @@ class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
             )
         if self._shared_feature_space and sketch != image:
             raise ValueError(
-                f"{type(self).__name__} knows no views: both must be rows of one feature space, "
+                f"{type(self).__name__} needs both views as rows of one feature space, but "
                 f"got {sketch[0]} features for sketches and {image[0]} for photos. Use CCAHasher, "
                 "which takes views of different width, or compute a common feature for both, such "
                 "as HOGFeatures."
