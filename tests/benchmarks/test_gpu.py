@@ -67,7 +67,7 @@ from pathlib import Path
 print('{"measured": 1}', flush=True)
 print('{"measured": 1, "more": 2}', flush=True)
 print('{"broken', end="", flush=True)
-child = "import sys, time; time.sleep(9); open(sys.argv[1], 'w').close()"
+child = "import sys, time; time.sleep(5); open(sys.argv[1], 'w').close()"
 if "--slow" in sys.argv:
     subprocess.Popen([sys.executable, "-c", child, __file__ + ".outlived"])
     time.sleep(60)
@@ -81,12 +81,13 @@ def test_what_a_part_had_measured_when_it_was_cut_off(script, tmp_path, monkeypa
     file.write_text(PART.replace('{"broken', '{"measured": 1, "more": 3}'))
     monkeypatch.setattr(script, "__file__", str(file))
     assert script.last_line(b"") == {}
-    row = script.run_part("tests", ["--slow"], 6.0)
-    assert row == {"measured": 1, "more": 2, "cut off": "after 6 s"}  # not the half of a line
+    monkeypatch.setattr(script, "SHORTEST", 1.5)
+    row = script.run_part("tests", ["--slow"], 3.0)
+    assert row == {"measured": 1, "more": 2, "cut off": "after 3 s"}  # not the half of a line
     row = script.run_part("tests", ["--fail"], 30.0)
     assert row["failed"] == "it broke\n"
     assert row["more"] == 3
     assert script.run_part("tests", [], 30.0).keys() == {"measured", "more", "seconds"}
-    time.sleep(5)
+    time.sleep(3)
     assert not Path(f"{file}.outlived").exists()  # what it had started ended with it
     assert script.run_part("tests", [], 1.0) == {"left out": "the time was up"}
