@@ -112,12 +112,13 @@ def trained_on_data(options, architecture, n_bits, most_steps=None):
         batch_size=8 if options.tiny else 32, steps_per_iter=1 if options.tiny else "auto",
     )  # fmt: skip
     problem = make_problem(data, "unseen")
-    if most_steps is not None and not options.tiny:
+    is_first_try = most_steps is not None and not options.tiny
+    if is_first_try:
         hasher.set_params(steps_per_iter=20)
     with StepClock() as clock:
         result = evaluate(hasher, problem, k=50)
     yield measured(hasher, result, clock.seconds)
-    if most_steps is not None and not options.tiny:
+    if is_first_try:
         gone, n_steps = time.perf_counter() - STARTED, len(hasher.loss_curve_)
         n_steps = affordable_steps(options.part_seconds, gone, clock.seconds, n_steps, most_steps)
         if n_steps:

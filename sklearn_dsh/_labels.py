@@ -1,8 +1,9 @@
-"""Labels: categories as text or whole numbers, none missing."""
+"""Labels: categories as text or whole numbers, none missing; sums of the rows of each."""
 
 from numbers import Number
 
 import numpy as np
+from scipy.sparse import coo_array
 from sklearn.utils import assert_all_finite
 
 
@@ -103,3 +104,10 @@ def concatenate_labels(parts):
 def is_text(labels):
     """Whether checked labels are text."""
     return labels.dtype.kind in "OU"
+
+
+def class_sums(X, codes, n_classes):
+    """Sum of the rows of each category."""
+    n = len(codes)
+    one_hot = coo_array((np.ones(n), (codes, np.arange(n))), shape=(n_classes, n))
+    return one_hot.tocsr() @ X

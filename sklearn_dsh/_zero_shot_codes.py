@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.utils import gen_batches
 
+from ._labels import class_sums
 from ._rotation import itq_rotation
 
 WITHIN = 0.1  # of the covariance of all items, beside that of the categories
@@ -92,10 +93,8 @@ def _gram(values):
 
 def _category_sums(values, labels, categories):
     """The sum (n_categories, n_features) and number of the items of each category."""
-    at = np.searchsorted(categories, labels)
-    sums = np.zeros((len(categories), values.shape[1]))
-    np.add.at(sums, at, values)
-    return sums, np.bincount(at, minlength=len(categories))
+    codes, n = np.searchsorted(categories, labels), len(categories)
+    return class_sums(values, codes, n), np.bincount(codes, minlength=n)
 
 
 def _mean_of_views(sums):

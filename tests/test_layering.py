@@ -21,7 +21,7 @@ STANDS_ON = {
     "preprocessing": [],
     "_pairs": [],
     "_rotation": [],
-    "_zero_shot_codes": ["_rotation"],
+    "_zero_shot_codes": ["_labels", "_rotation"],
     "_validation": ["codes", "views"],
     "retrieval": ["codes"],
     "distributed": ["_pipelines", "retrieval"],

@@ -6,7 +6,8 @@ columns, scaled so that w' (C + ridge) w = 1 for the covariance C of their view.
 
 import numpy as np
 from scipy.linalg import LinAlgError, cholesky, qr, solve_triangular, svd
-from scipy.sparse import coo_array
+
+from .._labels import class_sums
 
 
 def pair_cca(X, Y, *, reg):
@@ -143,13 +144,6 @@ def _view(X, weights, reg):
     # The mean of a constant column is off by rounding, which would look like variance.
     X = np.where((X[0] == X).all(axis=0), 0.0, X - mean)
     return mean, X, Whitening((X * weights[:, None]).T @ X, reg)
-
-
-def class_sums(X, codes, n_classes):
-    """Sum of the rows of each category."""
-    n = len(codes)
-    one_hot = coo_array((np.ones(n), (codes, np.arange(n))), shape=(n_classes, n))
-    return one_hot.tocsr() @ X
 
 
 def svd_of_product(P, Q):

@@ -8,8 +8,8 @@ from scipy.linalg import LinAlgError, block_diag, eigh
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._labels import class_sums
 from .._pairs import training_pairs
-from ._correlation import class_sums
 from ._linear import LinearHasher, centre, refuse_one_class, spread_directions
 
 

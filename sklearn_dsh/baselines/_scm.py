@@ -6,7 +6,8 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
-from ._correlation import Whitening, class_sums, svd_of_product
+from .._labels import class_sums
+from ._correlation import Whitening, svd_of_product
 from ._linear import (
     LinearHasher,
     centre,

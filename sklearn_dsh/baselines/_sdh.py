@@ -7,8 +7,8 @@ from scipy.linalg import cho_factor, cho_solve, solve
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 
+from .._labels import class_sums
 from ._anchors import AnchorHasher, anchor_features, fit_anchors
-from ._correlation import class_sums
 from ._linear import refuse_one_class
 
 _MAX_PASSES = 10  # over the bits, in each step for the codes

@@ -248,9 +248,12 @@ class TripleNetwork(nn.Module):
         the heads make of it, which follows the codes of the training; or the trunks' "features".
         """
         features = self.c2(self._enter(x, "sketch", passed_frozen))
-        if output == "codes" or (output == "bits" and self.feature_readout is None):
-            return self._read_out(self.sketch_head(features), "sketch")
-        return self._read_features(features, "sketch", output)
+        if self._reads_features(output):
+            return self._read_features(features, "sketch", output)
+        return self._read_out(self.sketch_head(features), "sketch")
+
+    def _reads_features(self, output):
+        return output == "features" or (output == "bits" and self.feature_readout is not None)
 
     def _read_out(self, outputs, view):
         return outputs if self.readout is None else self.readout(outputs, view)
@@ -262,7 +265,7 @@ class TripleNetwork(nn.Module):
     def image(self, photos, tokens=None, *, passed_frozen=False, output="bits"):
         """Photos, or features (n, d), and the photos' tokens -> (n, n_bits), as in `sketch`."""
         features = self.c1(self._enter(photos, "image", passed_frozen))
-        if output == "features" or (output == "bits" and self.feature_readout is not None):
+        if self._reads_features(output):
             return self._read_features(features, "image", output)
         if self.uses_tokens and tokens is None:
             raise ValueError("this network was built with sketch tokens: give tokens=")

@@ -10,6 +10,8 @@ import torch
 
 _BYTES_AT_ONCE = 1 << 28  # of the numbers that a block of codes, and its distances, become
 _QUERIES_AT_ONCE = 256
+# Bytes a query and code: of all keys, and where only what is near gets one.
+_OF_KEYS, _OF_DOTS = 20, 3
 
 
 class TorchScan:
@@ -64,7 +66,7 @@ class TorchScan:
             found.append(self._nearest(queries[part], k, own, allowed).cpu().numpy())
         keys = np.concatenate(found)
         distances = (keys // n).astype(np.int32)
-        counts = np.count_nonzero(distances <= 8 * self.gallery.shape[1], axis=1)
+        counts = np.count_nonzero(distances <= self._n_bits, axis=1)
         return distances, (keys % n).astype(np.intp), counts, (n * len(queries), 0)
 
     def _nearest(self, queries, k, own_rows, allowed):
@@ -76,7 +78,7 @@ class TorchScan:
         queries = self._signs(torch.tensor(queries, device=self.device))
         best, start, has_k = None, 0, False
         while start < self.n_rows:
-            stop = start + self._block(len(queries), 3 if has_k else 20)
+            stop = start + self._block(len(queries), _OF_DOTS if has_k else _OF_KEYS)
             dots = self._dots(queries, slice(start, stop), own_rows, allowed)
             keys = self._nearer(dots, start, best) if has_k else self._keys(dots, start)
             if keys is not None:
@@ -108,7 +110,7 @@ class TorchScan:
             part = slice(first, first + _QUERIES_AT_ONCE)
             own = None if own_rows is None else own_rows[part]
             signs = self._signs(torch.tensor(queries[part], device=self.device))
-            size = self._block(len(signs), 3)
+            size = self._block(len(signs), _OF_DOTS)
             for start in range(0, n, size):
                 dots = self._dots(signs, slice(start, start + size), own, allowed)
                 query, place = torch.nonzero(dots >= self._n_bits - 2 * radius, as_tuple=True)
