@@ -170,8 +170,9 @@ class ShardedHammingRetriever(BaseEstimator):
 
         Parameters
         ----------
-        indices : int or array-like of int
-            Rows of the gallery.
+        indices : int, array-like of int, or array-like of bool
+            Rows of the gallery: their numbers, in any order and also twice, or one bool for each
+            of `n_samples_fit_` codes.
 
         Returns
         -------
@@ -180,7 +181,7 @@ class ShardedHammingRetriever(BaseEstimator):
         Raises
         ------
         ValueError
-            If an index is no integer, or there is no such row.
+            If they are neither numbers of rows nor one bool a row, or there is no such row.
         """
         check_is_fitted(self)
         rows = np.sort(check_rows(indices, self.n_samples_fit_))
@@ -211,8 +212,9 @@ class ShardedHammingRetriever(BaseEstimator):
             How many; None takes the constructor's.
         return_distance : bool, default=True
             Whether to return the distances.
-        mask : array-like of shape (n_samples_fit_,), dtype bool, default=None
-            The rows that may be found; None: all.
+        mask : array-like of bool, or of int, default=None
+            The rows that may be found: one bool for each of `n_samples_fit_` codes, or the
+            numbers of the rows, in any order and also twice; None: all.
 
         Returns
         -------
@@ -225,7 +227,7 @@ class ShardedHammingRetriever(BaseEstimator):
         ------
         ValueError
             If `n_neighbors` is more than may be found, the queries are not codes of the gallery's
-            width, or `mask` is not one bool a row.
+            width, or `mask` is neither one bool a row nor numbers of rows.
         """
         queries, mask = self._check_arguments(X, mask)
         k = self.n_neighbors if n_neighbors is None else n_neighbors
@@ -263,8 +265,9 @@ class ShardedHammingRetriever(BaseEstimator):
             Largest distance, inclusive; None takes the constructor's.
         return_distance : bool, default=True
             Whether to return the distances.
-        mask : array-like of shape (n_samples_fit_,), dtype bool, default=None
-            The rows that may be found; None: all.
+        mask : array-like of bool, or of int, default=None
+            The rows that may be found: one bool for each of `n_samples_fit_` codes, or the
+            numbers of the rows, in any order and also twice; None: all.
 
         Returns
         -------
@@ -277,7 +280,7 @@ class ShardedHammingRetriever(BaseEstimator):
         ------
         ValueError
             If `radius` is negative or NaN, the queries are not codes of the gallery's width, or
-            `mask` is not one bool a row.
+            `mask` is neither one bool a row nor numbers of rows.
         """
         queries, mask = self._check_arguments(X, mask)
         radius = self.radius if radius is None else radius

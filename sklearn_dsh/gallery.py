@@ -131,7 +131,11 @@ class Gallery:
             return self._retriever
 
     def search(
-        self, query_codes: ArrayLike, n_neighbors: int = 10
+        self,
+        query_codes: ArrayLike,
+        n_neighbors: int = 10,
+        *,
+        mask: ArrayLike | None = None,
     ) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
         """Find the nearest photos of every query.
 
@@ -140,7 +144,9 @@ class Gallery:
         query_codes : array-like of shape (n_queries, ceil(n_bits / 8)), dtype uint8
             Codes of sketches, or of photos, by the hasher that made the gallery's.
         n_neighbors : int, default=10
-            Photos for each; all of a smaller gallery.
+            Photos for each; all of a smaller gallery, or of what `mask` leaves.
+        mask : array-like of bool, or of int, default=None
+            The photos that may be found: one bool for each, or their rows; None: all.
 
         Returns
         -------
@@ -151,10 +157,19 @@ class Gallery:
         Raises
         ------
         ValueError
-            If the queries are not codes of the gallery's width, or `n_neighbors` is less than 1.
+            If the queries are not codes of the gallery's width, `n_neighbors` is less than 1, or
+            `mask` is neither one bool a photo nor numbers of rows, or leaves none.
         """
         query_codes = check_codes(query_codes, n_bytes=self.codes.shape[1], name="query_codes")
-        return self.retriever.kneighbors(query_codes, min(n_neighbors, len(self)))
+        n_photos = len(self)
+        if mask is not None:
+            from .retrieval._search import check_mask  # numba, as above
+
+            mask = check_mask(mask, len(self))
+            n_photos = int(np.count_nonzero(mask))
+            if n_photos == 0:
+                raise ValueError("mask lets no photo be found: expected one at least.")
+        return self.retriever.kneighbors(query_codes, min(n_neighbors, n_photos), mask=mask)
 
     def check_model(self, path: str | os.PathLike[str]) -> None:
         """Make sure that the codes are not of another model than that of a file.

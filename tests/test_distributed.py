@@ -131,7 +131,14 @@ def test_galleries_grow_and_shrink(client, tmp_path, kind):
         )
     retriever.remove(np.array([4], dtype=np.uint64))
     assert retriever.n_removed_ == 262
-    with pytest.raises(ValueError, match="rows 0 to 699: cannot remove row 700"):
+    for mask in (half, np.flatnonzero(half)[::-1]):
+        some = retriever.kneighbors(QUERIES, 9, mask=mask)
+        allowed[4] = False
+        expected = brute_force(CODES, QUERIES, 9, allowed=allowed & half)
+        np.testing.assert_array_equal(some[1], expected[1])
+    retriever.remove(half)
+    assert retriever.n_removed_ == np.count_nonzero(~allowed | half)
+    with pytest.raises(ValueError, match="rows 0 to 699: indices names row 700"):
         retriever.remove(700)
 
 

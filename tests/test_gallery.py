@@ -91,6 +91,22 @@ def test_a_small_gallery_gives_all_it_has():
         gallery.search(gallery.codes, 0)
 
 
+def test_photos_that_may_be_found():
+    gallery = make_gallery()
+    of_a_category = np.array(gallery.labels) == "c1"
+    expected = brute_force(gallery.codes, gallery.codes[:3], 7, allowed=of_a_category)
+    for mask in (of_a_category, np.flatnonzero(of_a_category)):
+        for n_neighbors in (4, 100):  # seven photos are of the category
+            distances, indices = gallery.search(gallery.codes[:3], n_neighbors, mask=mask)
+            n = min(n_neighbors, 7)
+            np.testing.assert_array_equal(distances, expected[0][:, :n])
+            np.testing.assert_array_equal(indices, expected[1][:, :n])
+    with pytest.raises(ValueError, match="mask lets no photo be found"):
+        gallery.search(gallery.codes[:3], mask=[])
+    with pytest.raises(ValueError, match="rows 0 to 19: mask names row 20"):
+        gallery.search(gallery.codes[:3], mask=[20])
+
+
 def test_queries_of_another_width_are_refused():
     with pytest.raises(ValueError) as error:
         make_gallery(n_bits=20).search(np.zeros((1, 8), np.uint8))

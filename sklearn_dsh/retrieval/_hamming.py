@@ -208,8 +208,9 @@ class HammingRetriever(BaseEstimator):
 
         Parameters
         ----------
-        indices : int or array-like of int
-            Rows of the gallery.
+        indices : int, array-like of int, or array-like of bool
+            Rows of the gallery: their numbers, in any order and also twice, or one bool for each
+            of `n_samples_fit_` codes.
 
         Returns
         -------
@@ -218,7 +219,7 @@ class HammingRetriever(BaseEstimator):
         Raises
         ------
         ValueError
-            If an index is no integer, or there is no such row.
+            If they are neither numbers of rows nor one bool a row, or there is no such row.
         """
         check_is_fitted(self)
         n = self.n_samples_fit_
@@ -250,8 +251,9 @@ class HammingRetriever(BaseEstimator):
             How many; None takes the constructor's.
         return_distance : bool, default=True
             Whether to return the distances.
-        mask : array-like of shape (n_samples_fit_,), dtype bool, default=None
-            The rows that may be found; None: all that were not removed.
+        mask : array-like of bool, or of int, default=None
+            The rows that may be found: one bool for each of `n_samples_fit_` codes, or the
+            numbers of the rows, in any order and also twice; None: all that were not removed.
 
         Returns
         -------
@@ -265,7 +267,7 @@ class HammingRetriever(BaseEstimator):
         ValueError
             If `n_neighbors` is more than the gallery (without the own row, what was removed and
             what `mask` leaves out) holds, the queries are not codes of the gallery's width, or
-            `mask` is not one bool a row.
+            `mask` is neither one bool a row nor numbers of rows.
         """
         check_is_fitted(self)
         structure, gallery, queries, options = self._search_arguments(X, mask)
@@ -307,8 +309,9 @@ class HammingRetriever(BaseEstimator):
             Largest distance, inclusive; None takes the constructor's.
         return_distance : bool, default=True
             Whether to return the distances.
-        mask : array-like of shape (n_samples_fit_,), dtype bool, default=None
-            The rows that may be found; None: all that were not removed.
+        mask : array-like of bool, or of int, default=None
+            The rows that may be found: one bool for each of `n_samples_fit_` codes, or the
+            numbers of the rows, in any order and also twice; None: all that were not removed.
 
         Returns
         -------
@@ -321,7 +324,7 @@ class HammingRetriever(BaseEstimator):
         ------
         ValueError
             If `radius` is negative or NaN, the queries are not codes of the gallery's width, or
-            `mask` is not one bool a row.
+            `mask` is neither one bool a row nor numbers of rows.
         """
         distances, indices = split_answers(*self._search_within(X, radius, mask))
         return (distances, indices) if return_distance else indices

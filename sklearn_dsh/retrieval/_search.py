@@ -121,30 +121,43 @@ def find_within(gallery, structure, queries, radius, *, own_rows, allowed, n_job
 
 
 def check_mask(mask, n):
-    """A mask of the rows that may be found, as an array; ValueError unless it has a bool a row."""
+    """The rows that may be found, None or one bool for each of n codes.
+
+    ValueError unless they are given as that, or as row numbers.
+    """
     if mask is None:
         return None
-    mask = np.asarray(mask)
-    if mask.dtype != bool or mask.shape != (n,):
-        raise ValueError(
-            f"mask must hold one bool for each of the {n} codes, got {mask.dtype} of shape "
-            f"{mask.shape}."
-        )
-    return mask
+    given = np.asarray(mask)
+    if given.dtype == bool and given.shape == (n,):
+        return given
+    allowed = np.zeros(n, dtype=bool)
+    allowed[check_rows(given, n, "mask")] = True
+    return allowed
 
 
-def check_rows(indices, n):
-    """Rows of a gallery of n codes, as an array; ValueError if there is no such row."""
+def check_rows(indices, n, name="indices"):
+    """Rows of a gallery of n codes, as an array of numbers.
+
+    ValueError unless they are given as numbers of rows that are there, or as one bool a row.
+    """
     rows = np.atleast_1d(np.asarray(indices))
-    if rows.size == 0:
+    if rows.dtype == bool and rows.shape == (n,):
+        return np.flatnonzero(rows)
+    if rows.size == 0 and rows.ndim == 1 and rows.dtype != bool:
         return np.empty(0, dtype=np.intp)
     if rows.ndim != 1 or not np.issubdtype(rows.dtype, np.integer):
         raise ValueError(
-            f"indices must be integers in one dimension, got {rows.dtype} of shape {rows.shape}."
+            f"{name} must hold one bool for each of the {n} codes, or row numbers (integers in one "
+            f"dimension), got {rows.dtype} of shape {rows.shape}."
         )
     wrong = rows[(rows < 0) | (rows >= n)]
     if len(wrong):
-        raise ValueError(f"The gallery has rows 0 to {n - 1}: cannot remove row {wrong[0]}.")
+        raise ValueError(f"The gallery has rows 0 to {n - 1}: {name} names row {wrong[0]}.")
+    if len(rows) == n and rows.max() <= 1 and n > 2:  # rows 0 and 1, again and again: flags
+        raise ValueError(
+            f"{name} holds a 0 or 1 for each of the {n} codes, and integers are row numbers. For a "
+            f"mask make them bool: np.asarray({name}, dtype=bool)."
+        )
     return rows.astype(np.intp, copy=False)
 
 

@@ -376,11 +376,14 @@ def test_a_retriever_loaded_from_a_file_gives_the_same_answers(algorithm, tmp_pa
 @pytest.mark.parametrize(
     ("indices", "message"),
     [
-        ([0, 9], "rows 0 to 8: cannot remove row 9"),
-        ([-1], "cannot remove row -1"),
-        ([0.5], "must be integers"),
+        ([0, 9], "rows 0 to 8: indices names row 9"),
+        ([-1], "indices names row -1"),
+        ([0.5], "or row numbers .* got float64"),
         ([[1]], "one dimension"),
-        ([True], "must be integers"),
+        ([True], "one bool for each of the 9 codes, or row numbers .* got bool of shape"),
+        (np.ones(10, dtype=bool), r"got bool of shape \(10,\)"),
+        (np.zeros(0, dtype=bool), r"got bool of shape \(0,\)"),
+        ([0, 1, 0, 1, 0, 0, 0, 0, 1], r"indices holds a 0 or 1 for each .* dtype=bool\)"),
     ],
 )
 def test_rows_that_cannot_be_removed(indices, message):
@@ -390,13 +393,57 @@ def test_rows_that_cannot_be_removed(indices, message):
     assert retriever.n_removed_ == 0
 
 
-@pytest.mark.parametrize("mask", [[1, 0, 1], np.ones(4, dtype=bool), np.ones((3, 1), dtype=bool)])
-def test_masks_that_are_none(mask):
+@pytest.mark.parametrize(
+    ("mask", "message"),
+    [
+        (np.ones(4, dtype=bool), "one bool for each of the 3 codes"),
+        (np.ones((3, 1), dtype=bool), "one bool for each of the 3 codes"),
+        ([0.0, 1.0, 1.0], "one bool for each of the 3 codes, or row numbers"),
+        ([[0, 1]], "one dimension"),
+        ([0, 3], "rows 0 to 2: mask names row 3"),
+        ([-1], "mask names row -1"),
+        ([1, 0, 1], "mask holds a 0 or 1 for each of the 3 codes, and integers are row numbers"),
+        ([0, 0, 0], "mask holds a 0 or 1 for each of the 3 codes"),
+    ],
+)
+def test_masks_that_are_none(mask, message):
     retriever = HammingRetriever(n_neighbors=1).fit(np.zeros((3, 1), np.uint8))
-    with pytest.raises(ValueError, match="one bool for each of the 3 codes"):
+    with pytest.raises(ValueError, match=message):
         retriever.kneighbors([[0]], mask=mask)
-    with pytest.raises(ValueError, match="one bool for each of the 3 codes"):
+    with pytest.raises(ValueError, match=message):
         retriever.radius_neighbors([[0]], mask=mask)
+
+
+@pytest.mark.parametrize("algorithm", SEARCHES)
+def test_row_numbers_are_a_mask_and_a_mask_is_row_numbers(algorithm):
+    """In any order and twice, with what was removed among them."""
+    codes = make_codes(0, 400, 3, 20, 0.05)
+    rng = np.random.default_rng(1)
+    rows = rng.integers(0, 400, 150)
+    gone = rng.random(400) < 0.2
+    retriever = make_retriever(algorithm, radius=4).fit(codes).remove(gone)
+    assert retriever.n_removed_ == np.count_nonzero(gone)
+    by_numbers = make_retriever(algorithm).fit(codes).remove(np.flatnonzero(gone)[::-1].tolist())
+    np.testing.assert_array_equal(by_numbers._kept, retriever._kept)
+    allowed = np.isin(np.arange(400), rows) & ~gone
+    n = int(np.count_nonzero(allowed))
+    expected = brute_force(codes, codes[:20], n, allowed=allowed)
+    for mask in (rows, rows.tolist(), rows.astype(np.uint16), np.isin(np.arange(400), rows)):
+        check_nearest(retriever, codes[:20], n, expected, mask=mask)
+        found = retriever.radius_neighbors(codes[:20], mask=mask)[1]
+        for q in range(20):
+            np.testing.assert_array_equal(found[q], expected[1][q][expected[0][q] <= 4])
+        graph = retriever.kneighbors_graph(codes[:20], 3, mask=mask)
+        np.testing.assert_array_equal(graph.indices.reshape(20, 3), expected[1][:, :3])
+    assert all(len(row) == 0 for row in retriever.radius_neighbors(codes[:20], mask=[])[1])
+    assert retriever.remove(np.ones(400, dtype=bool)).n_removed_ == 400
+
+
+def test_both_rows_of_two():
+    """No two flags: these are the numbers of both rows."""
+    retriever = HammingRetriever(n_neighbors=2).fit(np.uint8([[0], [1]]))
+    assert retriever.kneighbors([[0]], mask=[0, 1])[1].tolist() == [[0, 1]]
+    assert retriever.remove([0, 1]).n_removed_ == 2
 
 
 @pytest.mark.parametrize("algorithm", SEARCHES)
