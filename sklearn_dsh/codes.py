@@ -50,8 +50,8 @@ def check_codes(
     Raises
     ------
     ValueError
-        If the codes are not two-dimensional, empty, boolean, not whole numbers in 0..255, NaN or
-        infinite, complex, or of another width than `n_bytes`.
+        If the codes are not two-dimensional, empty, boolean, signed bytes (int8), not whole numbers
+        in 0..255, NaN or infinite, complex, or of another width than `n_bytes`.
     TypeError
         If the codes are sparse.
 
@@ -68,6 +68,8 @@ def check_codes(
             f"{name} is a boolean array of shape {codes.shape}: expected packed codes (uint8, "
             f"8 bits a byte). Use pack_bits({name})."
         )
+    if codes.dtype == np.int8:
+        raise ValueError(_signed_message(codes, name))
     if codes.dtype != np.uint8:
         codes = _to_bytes(codes, name)
     if n_bytes is not None and codes.shape[1] != n_bytes:
@@ -84,6 +86,21 @@ def check_codes(
             stacklevel=3,
         )
     return codes
+
+
+def _signed_message(codes, name):
+    """Signed bytes are no codes, not even where none is negative: the rest of them may be."""
+    lead = "Negative values in data: " if (codes < 0).any() else ""
+    lead += f"{name} of dtype int8 has signed bytes: expected packed codes (uint8, 8 bits a byte)."
+    if (np.abs(codes.astype(np.int16)) <= 1).all():
+        return f"{lead} For signs, or bits that are not packed, use pack_bits({name} > 0)."
+    return (
+        f"{lead} sentence-transformers' precision 'binary' is packed bits less 128: use "
+        f"{name}.view(np.uint8) ^ 128, the codes of its 'ubinary'. Its precision 'int8' is no "
+        "codes, but a number for each value: use pack_bits(embeddings > 0) of the float "
+        f"embeddings. For bytes of codes that something else calls signed use "
+        f"{name}.view(np.uint8)."
+    )
 
 
 def _to_bytes(codes, name):

@@ -99,6 +99,11 @@ def test_check_codes_does_not_copy_bytes_or_memory_maps(tmp_path):
         ([[-0.7, 0.2]], "use pack_bits(X >= 0)"),
         ([[True, False]], "X is a boolean array of shape (1, 2): expected packed codes"),
         ([[True, False]], "Use pack_bits(X)"),
+        (np.int8([[-128, 127]]), "Negative values in data: X of dtype int8 has signed bytes"),
+        (np.int8([[-128, 127]]), "use X.view(np.uint8) ^ 128, the codes of its 'ubinary'"),
+        (np.int8([[-128, 127]]), "use pack_bits(embeddings > 0) of the float embeddings"),
+        (np.int8([[5, 127]]), "X of dtype int8 has signed bytes"),  # of others some are negative
+        (np.int8([[-1, 1]]), "For signs, or bits that are not packed, use pack_bits(X > 0)."),
         ([1, 2, 3], "Expected 2D array, got 1D array instead"),
         (np.zeros((0, 2)), "Found array with 0 sample(s)"),
         (np.zeros((2, 0)), "Found array with 0 feature(s)"),
@@ -111,6 +116,22 @@ def test_check_codes_does_not_copy_bytes_or_memory_maps(tmp_path):
 def test_invalid_codes_are_refused(codes, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         check_codes(codes, name="X")
+
+
+def test_what_is_told_of_signed_bytes_is_right():
+    """The formulas of sentence-transformers 6.2, `quantize_embeddings`."""
+    embeddings = np.random.default_rng(0).normal(size=(50, 44))
+    ubinary = np.packbits(embeddings > 0, axis=-1)
+    binary = (np.packbits(embeddings > 0, axis=-1) - 128).astype(np.int8)
+    np.testing.assert_array_equal(binary.view(np.uint8) ^ 128, ubinary)
+    np.testing.assert_array_equal(pack_bits(embeddings > 0), ubinary)
+    # Bytes taken as they are differ in the first bit of each: right among themselves alone.
+    raw = binary.view(np.uint8)
+    expected = hamming_distances(ubinary, ubinary)
+    np.testing.assert_array_equal(hamming_distances(raw, raw), expected)
+    np.testing.assert_array_equal(np.diag(hamming_distances(raw, ubinary)), np.full(50, 6))
+    # Of plain casts.
+    np.testing.assert_array_equal(ubinary.astype(np.int8).view(np.uint8), ubinary)
 
 
 def test_sparse_codes_are_refused():
