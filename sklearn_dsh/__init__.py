@@ -45,14 +45,35 @@ _MODULE_OF = {
     "stack_views": "views",
 }
 
+# Looked up alike, `sklearn_dsh.metrics` say. The others are commands, or need an extra.
+_SUBMODULES = (
+    "base",
+    "baselines",
+    "codes",
+    "comparison",
+    "compose",
+    "datasets",
+    "deep",
+    "distributed",
+    "estimator_checks",
+    "gallery",
+    "metrics",
+    "model_selection",
+    "preprocessing",
+    "retrieval",
+    "views",
+)
+
 __all__ = sorted([*_MODULE_OF, "__version__"])
 
 
 def __getattr__(name):
     if name in _MODULE_OF:
         return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    if name in _SUBMODULES:
+        return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__():
-    return sorted([*globals(), *_MODULE_OF])
+    return sorted({*globals(), *_MODULE_OF, *_SUBMODULES})

@@ -130,3 +130,20 @@ def _modules_after(statement):
 )
 def test_import_stays_light(statement, absent):
     assert not absent & _modules_after(statement)
+
+
+def test_submodules_need_no_import_of_their_own():
+    """After `import sklearn_dsh` alone; the commands, and what needs an extra, are imported."""
+    units = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py" or path.is_dir()}
+    public = {unit for unit in units if unit[0] != "_"} - {"cli", "demo", "serve"}
+    assert set(sklearn_dsh._SUBMODULES) == public
+    code = "import sklearn_dsh\nfor name in {}: print(getattr(sklearn_dsh, name).__name__)"
+    result = subprocess.run(
+        [sys.executable, "-c", code.format(sorted(public))],
+        capture_output=True, text=True, check=True, timeout=300,
+    )  # fmt: skip
+    assert result.stdout.split() == [f"sklearn_dsh.{name}" for name in sorted(public)]
+    assert public <= set(dir(sklearn_dsh))
+    with pytest.raises(AttributeError, match="has no attribute 'metric'"):
+        sklearn_dsh.metric  # noqa: B018
+    assert "torch" not in _modules_after("import sklearn_dsh; sklearn_dsh.codes, sklearn_dsh.views")
