@@ -11,7 +11,7 @@ import click
 
 import sklearn_dsh
 
-from ._command import Command, note, quiet_option
+from ._command import Command, count, note, quiet_option
 from ._evaluate import PROTOCOLS
 from ._settings import architecture_option, make_architecture
 
@@ -109,6 +109,7 @@ def compare(
 
     In the folder --output lie results.jsonl (what is finished is not run again: take another folder
     for other data), tables.md, curves.png, and in retrieved/ pictures of what each method finds.
+    A method that fails stops no other: the reason is below the tables, and the exit code is 1.
 
     Methods for feature vectors read --features; their settings are chosen by cross-validation on
     the training data, never on the queries. Where a method is defined for pairs and the data have
@@ -166,6 +167,12 @@ def compare(
         figure = comparison.plot_comparison(rows, n_bits=length)
         figure.savefig(output / "curves.png", dpi=100)
         _draw_retrieved(images, rows, length, output / "retrieved")
+    n_failed = sum("error" in row for row in rows)
+    if n_failed:
+        raise click.ClickException(
+            f"{count(n_failed, 'cell')} of the tables failed, for the reasons below them; the same "
+            f"command tries again. {str(results)!r} has the tracebacks."
+        )
 
 
 def _make_plan(methods, protocols, k, quick, **lengths):

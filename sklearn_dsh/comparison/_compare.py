@@ -2,6 +2,8 @@
 
 import json
 import os
+import traceback
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from numbers import Integral
@@ -13,6 +15,7 @@ from tqdm import tqdm
 
 import sklearn_dsh
 
+from .._validation import view_kind
 from ..metrics import retrieval_scorer
 from ..model_selection import SketchKFold, StratifiedViewKFold
 from ._evaluate import (
@@ -24,7 +27,7 @@ from ._evaluate import (
     retrieved,
     with_features,
 )
-from ._methods import FEATURES, METHODS, Method
+from ._methods import AS_THEY_ARE, FEATURES, METHODS, Method, of_vectors, warn_of_left_out
 from ._problem import PROTOCOLS, check_protocol, make_problem
 from ._results import Results
 
@@ -37,8 +40,8 @@ class Plan:
 
     Attributes
     ----------
-    methods : tuple of str
-        Names, such as those of `default_methods`.
+    methods : tuple of str, default=None
+        Names, such as those of `default_methods`; None: all that `compare` is given.
     bits : tuple of int
         Lengths of the codes.
     protocols : tuple of {"paper", "unseen"}
@@ -56,7 +59,7 @@ class Plan:
         wanted of no length.
     """
 
-    methods: tuple = tuple(METHODS)
+    methods: tuple | None = None
     bits: tuple = (32, 64, 128)
     protocols: tuple = PROTOCOLS
     n_seeds: int = 1
@@ -85,7 +88,7 @@ class Plan:
         methods : dict of str to Method
         """
         for protocol in dict.fromkeys(self.protocols):
-            for method in dict.fromkeys(self.methods):
+            for method in dict.fromkeys(methods if self.methods is None else self.methods):
                 if methods[method].make is None:  # plain features have no length
                     yield protocol, method, None, 0
                     continue
@@ -105,6 +108,8 @@ def compare(
 ) -> list[dict[str, Any]]:
     """Compare methods, and keep what is finished in a file.
 
+    Where a method fails, a warning tells why, the others go on, and the next run tries it again.
+
     The settings of a method's grid are chosen once a protocol, by cross-validation on the rows to
     train on, never on the queries. Where a method reads features by a function, which may be
     fitted, they are chosen on one of the folds, with features that are fitted on the others.
@@ -112,13 +117,15 @@ def compare(
     Parameters
     ----------
     data : Bunch
-        From a loader of :mod:`sklearn_dsh.datasets`, with sketches and photos.
+        From a loader of :mod:`sklearn_dsh.datasets`, with sketches and photos; or a Bunch of your
+        own with `sketches`, `images`, `y_sketch` and `y_image`. Feature vectors (n, n_features) may
+        take the place of images, in both views: then methods read "vectors".
     plan : Plan
     path : str or path-like
         File of the results (JSON lines). Cells that are there are not computed again; begin another
         file after changing the data, a method, `seeded_bits` or the library.
     methods : dict of str to Method, default=None
-        None: `default_methods`.
+        None: `default_methods`, for vectors ``default_methods("vectors")``.
     name : str, default="data"
         What the file calls the data: results of another name count as those of other data.
     verbose : bool, default=False
@@ -127,21 +134,34 @@ def compare(
     Returns
     -------
     rows : list of dict
-        One a cell of the plan, in its order.
+        One a cell of the plan, in its order. That of a method that failed has "error", the reason,
+        and "traceback" in place of figures.
 
     Raises
     ------
     ValueError
-        If there is no such method, or the file is broken or holds results of other data (as their
-        numbers of sketches and photos tell).
+        If there is no such method, a method reads images and the data hold vectors, or the other
+        way round, or the file is broken or holds results of other data (as their numbers of
+        sketches and photos tell).
     TypeError
         If the values of a grid cannot be written as JSON.
+
+    Warns
+    -----
+    UserWarning
+        Of a method that failed; of those left out of a plan of all methods, as they read images.
     """
-    methods = METHODS if methods is None else methods
-    unknown = sorted(set(plan.methods) - set(methods))
+    held = _held(data)
+    if methods is None:
+        methods = of_vectors(METHODS) if held == "vectors" else METHODS
+        if held == "vectors" and plan.methods is None:
+            warn_of_left_out(METHODS, stacklevel=2)
+    names = tuple(methods) if plan.methods is None else plan.methods
+    unknown = sorted(set(names) - set(methods))
     if unknown:
         raise ValueError(f"There are no methods {unknown}: expected some of {list(methods)}.")
-    for method_name in plan.methods:
+    _refuse_what_cannot_be_read(held, {name: methods[name] for name in names})
+    for method_name in names:
         json.dumps(methods[method_name].grid)  # what is chosen from it is written down
     results = Results(path)
     common = {"data": name, "k": int(plan.k), "version": sklearn_dsh.__version__}
@@ -151,13 +171,74 @@ def compare(
     cells = tqdm(list(plan.cells(methods)), disable=not verbose, unit="cell")
     for protocol, method_name, n_bits, seed in cells:
         key = common | {"protocol": protocol, "method": method_name, "bits": n_bits, "seed": seed}
-        if not results.find(key):
-            method = methods[method_name]
-            settings = _choose_settings(results, key, method, problems, int(plan.seeded_bits))
-            problem = problems.get(protocol, method, n_bits, seed)
-            results.add(key | _run(method, problem, n_bits, seed, settings, plan.k))
-        rows.append(results.find(key)[0])
+        if not _finished(results, key):
+            results.add(key | _run_or_tell(results, key, methods[method_name], problems, plan))
+        rows.append((_finished(results, key) or results.find(key)[::-1])[0])
     return rows
+
+
+def _held(data):
+    """What stands for sketches and photos: "images" or "vectors"; None if a view is absent."""
+    views = [data.get(name) for name in ("sketches", "images")]
+    if any(view is None for view in views):
+        return None  # which is told where they are split
+    are_vectors = [view_kind(view) == "features" for view in views]
+    if are_vectors[0] != are_vectors[1]:
+        of_vectors, of_images = ("sketches", "photos") if are_vectors[0] else ("photos", "sketches")
+        raise ValueError(
+            f"The {of_vectors} are feature vectors and the {of_images} images: give both as "
+            "images, or both as vectors."
+        )
+    return "vectors" if are_vectors[0] else "images"
+
+
+def _refuse_what_cannot_be_read(held, methods):
+    """ValueError for methods that read images where there are vectors, or the other way round.
+
+    What a function makes of the data is its own affair.
+    """
+    wrong = [
+        name
+        for name, method in methods.items()
+        if isinstance(method.reads, str) and (method.reads == "vectors") != (held == "vectors")
+    ]
+    if held is None or not wrong:
+        return
+    if held == "vectors":
+        reason, advice = "read images, and the data hold vectors", "default_methods('vectors')"
+    else:
+        reason, advice = "read vectors, and the data hold images", "default_methods()"
+    raise ValueError(
+        f"The methods {wrong} {reason}. Take those of {advice}, or say what a method of your own "
+        "reads: Method(..., reads=...)."
+    )
+
+
+def _finished(results, key):
+    """Rows of a cell that has figures: it is not run again."""
+    return [row for row in results.find(key) if "error" not in row]
+
+
+def _run_or_tell(results, key, method, problems, plan):
+    """The figures of a cell; where the method fails, the error in their place."""
+    try:
+        settings = _choose_settings(results, key, method, problems, int(plan.seeded_bits))
+        problem = problems.get(key["protocol"], method, key["bits"], key["seed"])
+        return _run(method, problem, key["bits"], key["seed"], settings, plan.k)
+    except Exception as error:  # of whatever kind: the others are compared all the same
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        length = "" if key["bits"] is None else f" with {key['bits']} bits"
+        warnings.warn(
+            f"{key['method']}{length} (protocol {key['protocol']}, seed {key['seed']}) failed, and "
+            f"is tried again by the next run. {text}",
+            UserWarning,
+            stacklevel=3,
+        )
+        return {
+            "error": text,
+            "traceback": traceback.format_exc(),
+            "sizes": problems.images(key["protocol"]).sizes(),
+        }
 
 
 def _refuse_other_data(results, name, protocol, sizes):
@@ -172,12 +253,13 @@ def _refuse_other_data(results, name, protocol, sizes):
 
 
 class _Problems:
-    """Problems by protocol, as images and as features, each made when it is first wanted."""
+    """Problems by protocol, as given and as features, each made when it is first wanted."""
 
     def __init__(self, data):
-        self.data, self.made = data, {}
+        self.data, self.made, self.unsettled = data, {}, {}
 
     def images(self, protocol):
+        """The problem of the data as they are: images, or vectors in their place."""
         if (protocol, "images", ()) not in self.made:
             self.made = {(protocol, "images", ()): make_problem(self.data, protocol)}
         return self.made[protocol, "images", ()]
@@ -185,6 +267,8 @@ class _Problems:
     def get(self, protocol, method, n_bits, seed):
         """The problem as a method reads it, to learn codes of a length with a seed."""
         images, kind = self.images(protocol), method.reads
+        if kind in AS_THEY_ARE:
+            return images
         code = (n_bits, seed) if method.reads_code else ()
         if (protocol, kind, code) not in self.made:
             make = FEATURES[kind] if isinstance(kind, str) else kind
@@ -222,14 +306,25 @@ def _choose_settings(results, cell, method, problems, n_bits):
     key = {name: cell[name] for name in ("data", "version", "protocol")}
     key |= {"settings_of": cell["method"], "bits": n_bits}
     if not results.find(key):
-        X, y, folds = problems.to_choose_with(cell["protocol"], method, n_bits)
-        hasher = method.make(n_bits, 0)
-        scoring = retrieval_scorer("mean_average_precision") if method.hashes else projection_score
-        search = GridSearchCV(hasher, method.grid, scoring=scoring, cv=folds, refit=False)
-        search.fit(X, y)
+        failed = problems.unsettled.get((cell["protocol"], cell["method"]))
+        if failed is not None:  # which may have taken hours
+            raise failed
+        try:
+            settings = _search_settings(method, problems, cell["protocol"], n_bits)
+        except Exception as error:
+            problems.unsettled[cell["protocol"], cell["method"]] = error
+            raise
         sizes = problems.images(cell["protocol"]).sizes()
-        results.add(key | {"settings": search.best_params_, "sizes": sizes})
+        results.add(key | {"settings": settings, "sizes": sizes})
     return results.find(key)[0]["settings"]
+
+
+def _search_settings(method, problems, protocol, n_bits):
+    X, y, folds = problems.to_choose_with(protocol, method, n_bits)
+    scoring = retrieval_scorer("mean_average_precision") if method.hashes else projection_score
+    hasher = method.make(n_bits, 0)
+    search = GridSearchCV(hasher, method.grid, scoring=scoring, cv=folds, refit=False)
+    return search.fit(X, y).best_params_
 
 
 def _run(method, problem, n_bits, seed, settings, k):

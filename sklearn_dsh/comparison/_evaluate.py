@@ -108,8 +108,18 @@ def evaluate_features(problem: Problem, *, k: int = 200) -> Result:
     -------
     result : Result
         ``query_codes`` and ``gallery_codes`` are the vectors.
+
+    Raises
+    ------
+    ValueError
+        If queries and gallery are vectors of different width.
     """
     queries, gallery = np.asarray(problem.queries), np.asarray(problem.gallery)
+    if queries.shape[1:] != gallery.shape[1:]:
+        raise ValueError(
+            f"The rows of the queries have shape {queries.shape[1:]} and those of the gallery "
+            f"{gallery.shape[1:]}: distances of features need one feature for both views."
+        )
     bytes_per_photo = gallery.dtype.itemsize * gallery.shape[1]
     queries, gallery = (  # bytes would be taken for codes
         X if X.dtype.kind == "f" else X.astype(float) for X in (queries, gallery)

@@ -1,6 +1,7 @@
 """The methods that are compared, by name, and the features that they read."""
 
 import time
+import warnings
 import weakref
 from collections.abc import Callable
 from copy import copy
@@ -138,6 +139,7 @@ class KeptHasher:
         return self.hasher.features(X, view)
 
 
+AS_THEY_ARE = ("images", "vectors")  # rows of the data, which nothing is made of
 # Name -> function of a problem that gives what turns it into features, unfitted.
 FEATURES = {"HOG": _hog, "S-HELO": _s_helo, "GF-HOG": _gf_hog}
 
@@ -151,10 +153,11 @@ class Method:
     make : callable
         ``make(n_bits, random_state)`` gives an unfitted estimator; None for plain features, which
         are ranked by their Euclidean distance.
-    reads : {"images", "HOG", "S-HELO", "GF-HOG"} or callable
-        Images, or the features of that name, or others: a function of a `Problem` that gives a
-        transformer of SketchImageArrays, which is fitted on the rows to train on. Methods with the
-        same function share their features.
+    reads : {"images", "vectors", "HOG", "S-HELO", "GF-HOG"} or callable
+        Images; "vectors", where the data hold feature vectors in place of images; the features of
+        that name, made of images; or others: a function of a `Problem` that gives a transformer of
+        SketchImageArrays, which is fitted on the rows to train on. Methods with the same function
+        share their features.
     reads_code : bool
         Whether `reads` is a function of a Problem, the length and the seed: features that are made
         anew for each.
@@ -175,7 +178,7 @@ class Method:
     hashes: bool = True
 
     def __post_init__(self):
-        known = ["images", *FEATURES]
+        known = [*AS_THEY_ARE, *FEATURES]
         if self.reads not in known and not callable(self.reads):
             raise ValueError(f"reads must be one of {known} or a function, got {self.reads!r}.")
 
@@ -222,8 +225,28 @@ def _reads_one_space(method):
     return method.make(1, 0)._shared_feature_space
 
 
+def of_vectors(known):
+    """Those of the known methods that read vectors, and the vectors on their own."""
+    chosen = {
+        name: replace(method, reads="vectors")
+        for name, method in known.items()
+        if method.make is not None
+    }
+    return chosen | {"vectors, not hashed": Method(None, reads="vectors")}
+
+
+def warn_of_left_out(known, stacklevel):
+    """Name those of the known methods that `of_vectors` leaves out."""
+    left_out = [name for name, method in known.items() if method.make is None]
+    warnings.warn(
+        f"Left out, as they are made of images and the data are vectors: {'; '.join(left_out)}.",
+        UserWarning,
+        stacklevel=stacklevel + 1,
+    )
+
+
 def default_methods(
-    features: Literal["HOG", "fc", "pretrained"] = "HOG",
+    features: Literal["HOG", "fc", "pretrained", "vectors"] = "HOG",
     *,
     architecture: Literal["compact", "paper", "pretrained"] | Architecture = "compact",
 ) -> dict[str, "Method"]:
@@ -231,12 +254,14 @@ def default_methods(
 
     Parameters
     ----------
-    features : {"HOG", "fc", "pretrained"}, default="HOG"
+    features : {"HOG", "fc", "pretrained", "vectors"}, default="HOG"
         What the linear and kernel methods read. "pretrained": those of
         :class:`~sklearn_dsh.BackboneFeatures`, with the backbone of `architecture` if it has one;
         they are ranked on their own, too. "fc": Deep Sketch Hashing, and on the last hidden layer
         of its networks, of the same length and seed, those of these methods that have a hash
-        function a view: the layers of sketches and of photos have nothing in common.
+        function a view: the layers of sketches and of photos have nothing in common. "vectors":
+        the data hold feature vectors in place of images, say of CLIP; every method reads them, the
+        deep ones by small fully connected networks, and they are ranked on their own, too.
     architecture : {"compact", "paper", "pretrained"} or Architecture, default="compact"
         The networks of the deep methods.
 
@@ -248,7 +273,12 @@ def default_methods(
     Raises
     ------
     ValueError
-        If there are no such features.
+        If there are no such features, or the networks of `architecture` read no vectors.
+
+    Warns
+    -----
+    UserWarning
+        With "vectors", of what is left out, as it reads images.
 
     Examples
     --------
@@ -264,6 +294,15 @@ def default_methods(
     }
     if features == "HOG":
         return known
+    if features == "vectors":
+        networks = resolve_architecture(architecture)
+        if not networks.reads_features:
+            raise ValueError(
+                f"{type(networks).__name__} reads images, and features='vectors' are read by fully "
+                "connected networks: leave architecture out."
+            )
+        warn_of_left_out(known, stacklevel=2)
+        return of_vectors(known)
     if features == "pretrained":
         architecture = resolve_architecture(architecture)
         is_one = isinstance(architecture, Pretrained)
@@ -278,7 +317,9 @@ def default_methods(
         }
         return chosen | {"features, not hashed": Method(None, reads=reads)}
     if features != "fc":
-        raise ValueError(f"features must be 'HOG', 'fc' or 'pretrained', got {features!r}.")
+        raise ValueError(
+            f"features must be 'HOG', 'fc', 'pretrained' or 'vectors', got {features!r}."
+        )
 
     kept = {}
 

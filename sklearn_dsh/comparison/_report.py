@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from .._validation import view_kind
 from ._displays import RetrievalCurveDisplay, draw_found
 from ._problem import Problem
 
@@ -35,6 +36,7 @@ PUBLISHED = {
     },
 }
 PUBLISHED_BITS = (32, 64, 128)
+_MESSAGE = (200, 200)  # characters of a failure's that are shown, of its beginning and its end
 
 
 def markdown_report(
@@ -73,7 +75,9 @@ def markdown_report(
         parts.append(
             _table(
                 [
-                    row | {"gallery_kilobytes": row["bytes_per_photo"] * n_gallery / 1000}
+                    row
+                    if _has_failed(row)
+                    else row | {"gallery_kilobytes": row["bytes_per_photo"] * n_gallery / 1000}
                     for row in part
                 ],
                 {
@@ -84,7 +88,9 @@ def markdown_report(
                 },
             )
         )
-        chosen = {row["method"]: row["settings"] for row in part if row["settings"]}
+        if any(map(_has_failed, part)):
+            parts.append(_failures(part))
+        chosen = {row["method"]: row["settings"] for row in part if row.get("settings")}
         if chosen:
             listed = (
                 f"{method} {', '.join(f'{name}={value}' for name, value in settings.items())}"
@@ -96,7 +102,7 @@ def markdown_report(
         "time, nor is the choice of settings in that of fit. The gallery is its codes (of methods "
         "that are not hashed, floats)."
     )
-    drawn = dict.fromkeys(row["method"] for row in rows if row["draws_pairs"])
+    drawn = dict.fromkeys(row["method"] for row in rows if row.get("draws_pairs"))
     if drawn:
         parts.append(
             f"Pairs drawn within categories (n_pairs by default where none is chosen): "
@@ -113,19 +119,19 @@ def markdown_report(
 
 
 def _table(rows, columns):
-    """Methods by figures and lengths; several seeds as mean +- standard deviation."""
+    """Methods by figures and lengths; several seeds as mean +- standard deviation.
+
+    Where a method failed there is a dash; of seeds, those that did not fail are the mean.
+    """
     lengths = sorted({row["bits"] for row in rows if row["bits"] is not None}) or [None]
     cells = [["method", *(h if m is None else f"{h}, {m} bits" for h in columns for m in lengths)]]
     for method in dict.fromkeys(row["method"] for row in rows):
         line = [method.replace("|", r"\|")]
         for name in columns.values():
             for m in lengths:
-                values = [
-                    row[name]
-                    for row in rows
-                    if row["method"] == method and row["bits"] in (m, None)
-                ]
-                line.append(_figure(values, name))
+                cell = [row for row in rows if row["method"] == method and row["bits"] in (m, None)]
+                values = [row[name] for row in cell if not _has_failed(row)]
+                line.append("-" if cell and not values else _figure(values, name))
         cells.append(line)
     return format_table(cells)
 
@@ -138,6 +144,31 @@ def _figure(values, name):
     if len(values) > 1 and digits == 3:
         text += f" +- {np.std(values, ddof=1):.3f}"
     return text
+
+
+def _has_failed(row):
+    return "error" in row
+
+
+def _failures(rows):
+    """What failed, a line a method and reason, and where."""
+    where = {}
+    for row in filter(_has_failed, rows):
+        cell = [] if row["bits"] is None else [f"{row['bits']} bits"]
+        cell += [f"seed {row['seed']}"] if row["seed"] else []
+        where.setdefault((row["method"], row["error"]), []).append(" ".join(cell))
+    lines = [
+        f"* {method}{f' ({cells})' if (cells := ', '.join(filter(None, found))) else ''}: "
+        f"{_shortened(error)}"
+        for (method, error), found in where.items()
+    ]
+    return "\n".join(["Failed (-); the next run tries it again:", "", *lines])
+
+
+def _shortened(text):
+    """Beginning and end of a long message: scikit-learn's name the cause last."""
+    begin, end = _MESSAGE
+    return text if len(text) <= begin + end else f"{text[:begin]} ... {text[-end:]}"
 
 
 def format_table(cells):
@@ -158,7 +189,7 @@ def plot_comparison(rows: Sequence[Mapping[str, Any]], *, n_bits: int = 64) -> "
     Parameters
     ----------
     rows : list of dict
-        As `compare` gives them.
+        As `compare` gives them; those that failed are left out.
     n_bits : int, default=64
         Length whose curves are drawn.
 
@@ -177,7 +208,7 @@ def plot_comparison(rows: Sequence[Mapping[str, Any]], *, n_bits: int = 64) -> "
         for i, method in enumerate(dict.fromkeys(row["method"] for row in rows))
     }
     for axes, protocol in zip(grid, protocols, strict=True):
-        part = [row for row in rows if row["protocol"] == protocol]
+        part = [row for row in rows if row["protocol"] == protocol and not _has_failed(row)]
         for ax, kind in zip(axes, ("precision_recall", "precision_at_k"), strict=False):
             for row in part:
                 if row["bits"] in (n_bits, None) and kind in row:
@@ -188,7 +219,8 @@ def plot_comparison(rows: Sequence[Mapping[str, Any]], *, n_bits: int = 64) -> "
             _plot_lengths(axes[2], [row for row in part if row["method"] == method], method, style)
         axes[2].set(title=f"{protocol}: all lengths", ylim=(0, 1.02))
         axes[2].set(xlabel="bits", ylabel="mean average precision")
-        axes[2].legend(loc="center left", bbox_to_anchor=(1, 0.5))
+        if axes[2].get_legend_handles_labels()[0]:
+            axes[2].legend(loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 
@@ -206,8 +238,23 @@ def plot_cell(row: Mapping[str, Any], problem: Problem) -> "Figure":
     -------
     figure : matplotlib Figure
         As that of `plot_retrieved`: right photos framed green, wrong ones red, with distances.
+
+    Raises
+    ------
+    ValueError
+        If the method failed, or the problem is of vectors, which are no pictures.
     """
     length = "" if row["bits"] is None else f", {row['bits']} bits"
+    if _has_failed(row):
+        raise ValueError(
+            f"{row['method']}{length} ({row['protocol']}) failed and found nothing to draw: "
+            f"{row['error']}"
+        )
+    if view_kind(problem.queries) == "features":
+        raise ValueError(
+            "The problem is of feature vectors, which are no pictures: plot_retrieved draws the "
+            "images or files that they stand for, with codes of your own."
+        )
     shown = row["retrieved"]
     queries = shown["queries"]
     return draw_found(

@@ -136,6 +136,25 @@ def test_a_picture_of_what_is_found(shared, run, tmp_path, monkeypatch):
         assert picture.width > picture.height > 100
 
 
+def test_a_failing_method_stops_no_other(shared, run, tmp_path, monkeypatch):
+    def make(n_bits, seed):
+        raise RuntimeError("no network")
+
+    methods = {"broken": Method(make), "LSH": METHODS["LSH"]}
+    monkeypatch.setattr("sklearn_dsh.comparison.default_methods", lambda *_, **__: methods)
+    arguments = ["compare", shared / "data", "--bits", 8, "--size", 32, "-o", tmp_path, "--quiet"]
+    arguments += ["--protocol", "paper"]
+    with pytest.warns(UserWarning, match="RuntimeError: no network"):
+        result = run(*arguments, code=1)
+    assert "* broken (8 bits): RuntimeError: no network" in result.stdout
+    assert "* broken (8 bits): RuntimeError: no network" in (tmp_path / "tables.md").read_text()
+    assert "1 cell of the tables failed" in result.stderr
+    assert [path.name for path in (tmp_path / "retrieved").iterdir()] == ["paper-LSH.png"]
+    methods["broken"] = METHODS["LSH"]
+    monkeypatch.setattr(_compare, "find_spec", lambda name: None)  # pictures take seconds
+    assert "failed" not in run(*arguments).stdout.lower()
+
+
 def test_wrong_methods_are_told(shared, run, tmp_path):
     arguments = ["--methods", "ABC", "-o", tmp_path / "c"]
     result = run("compare", tmp_path / "no folder", *arguments, code=2)  # before images are read

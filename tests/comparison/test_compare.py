@@ -40,6 +40,7 @@ from sklearn_dsh.comparison._problem import make_problem
 @pytest.fixture
 def data(monkeypatch):
     """Feature vectors stand for images, and for their features."""
+    monkeypatch.setattr(module, "_held", lambda data: "images")
     monkeypatch.setattr(module, "with_features", lambda problem, per_view: problem)
     X_sk, X_img, (y_sk, y_img) = two_views(width=(12, 12))
     return Bunch(sketches=X_sk, images=X_img, y_sketch=y_sk, y_image=y_img)
@@ -370,7 +371,7 @@ def test_methods_on_learned_features():
     assert methods["CCA-ITQ, fc"].grid == default_methods()["CCA-ITQ"].grid
     assert "DSH, fc" not in methods
     with pytest.raises(
-        ValueError, match="features must be 'HOG', 'fc' or 'pretrained', got 'pixels'"
+        ValueError, match="features must be 'HOG', 'fc', 'pretrained' or 'vectors', got 'pixels'"
     ):
         default_methods("pixels")
 
