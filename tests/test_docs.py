@@ -148,6 +148,30 @@ def test_names_in_code_blocks_exist(page):
                 assert given <= set(accepted), f"{node.func.id} takes no {given - set(accepted)}"
 
 
+@pytest.mark.parametrize("name", ["your_vectors.rst", "your_codes.rst"])
+def test_only_blocks_of_other_packages_are_not_run(name):
+    """On the pages that promise it: all else is an example, and those run."""
+    others = {"imagehash", "sentence_transformers", "transformers"}
+    text = (DOCS / "guide" / name).read_text()
+    shown = blocks(text, "code-block:: python")
+    for block in shown:
+        nodes = list(ast.walk(ast.parse(block)))
+        used = {a.name for node in nodes if isinstance(node, ast.Import) for a in node.names}
+        used |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+        assert used & others, block
+    assert shown
+    assert "**not run by the" in text
+
+
+def test_every_line_of_the_table_of_forms_is_run():
+    text = (DOCS / "guide" / "your_codes.rst").read_text()
+    rows = blocks(text, "list-table::")[0].split("* - ")[2:]  # without the head
+    lines = [re.findall(r"^ *- ``(.+)``$", row, re.MULTILINE)[-1] for row in rows]
+    run = re.findall(r"^>>> same\((.+)\)$", text, re.MULTILINE)
+    assert len(lines) == 14
+    assert lines == run
+
+
 def vars_of_api():
     """The classes and functions of the API reference, by their last name."""
     return {name.split(".")[-1]: look_up(name) for name in listed_names()}
