@@ -4,11 +4,13 @@ import os
 import runpy
 from pathlib import Path
 
+import faiss
 import numpy as np
 import pytest
 from hamming_reference import make_codes
 
 from sklearn_dsh import HammingRetriever
+from sklearn_dsh.codes import pack_bits
 
 RECIPES = Path(__file__).parent.parent / "docs" / "recipes"
 CODES = make_codes(0, 500, 8, 40, 0.05)
@@ -16,10 +18,23 @@ QUERIES = make_codes(1, 5, 8, 5, 0.5)
 
 
 def test_faiss():
-    pytest.importorskip("faiss")
     index = runpy.run_path(RECIPES / "faiss_index.py")["to_faiss"](CODES)
-    distances = HammingRetriever().fit(CODES).kneighbors(QUERIES, 12)[0]
-    np.testing.assert_array_equal(index.search(QUERIES, 12)[0], distances)
+    distances, rows = HammingRetriever().fit(CODES).kneighbors(QUERIES, 500)
+    found = index.search(QUERIES, 500)
+    np.testing.assert_array_equal(found[0], distances)
+    for distance, row, of_faiss in zip(distances, rows, found[1], strict=True):
+        order = np.lexsort((of_faiss, distance))  # among ties faiss promises none
+        np.testing.assert_array_equal(of_faiss[order], row)
+
+
+def test_codes_of_faiss():
+    """The table of forms in the guide: what faiss gives back, and what it makes of floats."""
+    index = runpy.run_path(RECIPES / "faiss_index.py")["to_faiss"](CODES)
+    np.testing.assert_array_equal(index.reconstruct_n(0, index.ntotal), CODES)
+    embeddings = np.random.default_rng(0).normal(size=(50, 24)).astype(np.float32)
+    of_lsh = faiss.IndexLSH(24, 24, False, False).sa_encode(embeddings)
+    codes = pack_bits(np.unpackbits(of_lsh, axis=1, bitorder="little"))
+    np.testing.assert_array_equal(codes, pack_bits(embeddings > 0))
 
 
 def test_postgresql():
