@@ -145,10 +145,10 @@ class StepClock:
 
         self.original, self.seconds = NetworkTrainer.run, 0.0
 
-        def run(trainer, *arguments):
+        def run(trainer, *arguments, **others):
             synchronise()
             started = time.perf_counter()
-            losses = self.original(trainer, *arguments)
+            losses = self.original(trainer, *arguments, **others)
             synchronise()
             self.seconds += time.perf_counter() - started
             return losses

@@ -44,8 +44,10 @@ temporary = tempfile.TemporaryDirectory()
 folder = Path(temporary.name)
 joblib.dump(hasher, folder / "hasher.joblib")
 loaded = joblib.load(folder / "hasher.joblib")
-queries = loaded.transform(X_sketch[is_query])
-print("the same codes:", np.array_equal(queries, hasher.transform(X_sketch[is_query])))
+queries = loaded.transform(X_sketch[is_query], view="sketch")
+print(
+    "the same codes:", np.array_equal(queries, hasher.transform(X_sketch[is_query], view="sketch"))
+)
 
 # %%
 # The codes

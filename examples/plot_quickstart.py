@@ -52,7 +52,7 @@ print(f"mean average precision: {hasher.score(queries, data.images, (y_query, da
 
 retriever = HammingRetriever(n_neighbors=6).fit(gallery)
 _, first_of_each = np.unique(y_query, return_index=True)
-distances, found = retriever.kneighbors(hasher.transform(queries[first_of_each]))
+distances, found = retriever.kneighbors(hasher.transform(queries[first_of_each], view="sketch"))
 
 fig, axes = plt.subplots(len(found), 7, figsize=(9, 1.4 * len(found)), layout="constrained")
 for row, query, photos in zip(axes, first_of_each, found, strict=True):

@@ -1,37 +1,17 @@
 """Model files: written whole or not at all, and told apart by what is in them."""
 
 import os
-import secrets
-from pathlib import Path
 
+from ._outputs import replaced
 from ._pipelines import last_step
-
-
-def check_model_path(path):
-    """ValueError if no model can be written there: known before anything is learned."""
-    path = Path(path)
-    if path.is_dir():
-        raise ValueError(f"{str(path)!r} is a folder: expected the name of a file for the model.")
-    if not path.absolute().parent.is_dir():
-        raise ValueError(f"There is no folder {str(path.parent)!r} to write the model to: make it.")
-    if not os.access(path.absolute().parent, os.W_OK):
-        raise ValueError(f"The folder {str(path.absolute().parent)!r} cannot be written to.")
 
 
 def save_model(hasher, path):
     """Write a fitted estimator beside the file, then in its place."""
     import joblib
 
-    path = Path(path).absolute()
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with open(beside, "xb") as file:
-            joblib.dump(hasher, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
+    with replaced(path) as file:
+        joblib.dump(hasher, file)
 
 
 def load_model(path):

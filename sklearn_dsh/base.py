@@ -23,7 +23,7 @@ from ._validation import (
     resolve_call,
 )
 from .codes import pack_bits
-from .views import SketchImageArray, check_view_name
+from .views import SketchImageArray, check_view_is_clear, check_view_name
 
 
 class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -186,8 +186,9 @@ class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         X : array-like of shape (n_rows, ...) or SketchImageArray
             Rows of one view, or of both in a container.
         view : {"sketch", "image"}, default=None
-            The view of a plain array: "sketch" if None, or the view the hasher was fitted on if
-            there was only one. None for a container, whose rows know their view.
+            The view of a plain array. It may be left out if the hasher was fitted on one view
+            only, and where sketches have another shape than photos: then "sketch" is meant. None
+            for a container, whose rows know their view.
 
         Returns
         -------
@@ -198,7 +199,8 @@ class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         Raises
         ------
         ValueError
-            If the view is unknown or was not fitted, or the rows are not as at fit.
+            If the view is unknown or was not fitted, or none is named for image files, or rows of
+            one shape, of a hasher of both views; or the rows are not as at fit.
         """
         check_is_fitted(self)
         return self._per_view(X, view, self._encode)
@@ -222,7 +224,8 @@ class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
             The codes of X.
         """
         self.fit(X, Y, y)
-        return self._per_view(X, None, self._encode)
+        view = None if isinstance(X, SketchImageArray) else self._default_view()
+        return self._per_view(X, view, self._encode)
 
     def project(
         self, X: ArrayLike | SketchImageArray, view: Literal["sketch", "image"] | None = None
@@ -304,7 +307,7 @@ class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
     def _per_view(self, X, view, function):
         """Apply `function(rows, view)` to the validated rows of each view, keeping their order."""
         if not isinstance(X, SketchImageArray):
-            view = self._default_view() if view is None else view
+            view = self._view_of(X) if view is None else view
             return function(self._check_fitted_rows(X, view), view)
         if view is not None:
             raise ValueError(
@@ -325,6 +328,11 @@ class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         for name, part in values.items():
             out[masks[name]] = part
         return out
+
+    def _view_of(self, X):
+        """The view of a plain array with which none is named."""
+        check_view_is_clear(X, self.view_shapes_, type(self).__name__)
+        return self._default_view()
 
     def _default_view(self):
         return "sketch" if "sketch" in self.views_ else "image"

@@ -10,7 +10,13 @@ from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from ._validation import check_columns, check_view, column_names
-from .views import VIEWS, RowSubset, SketchImageArray, check_view_name
+from .views import (
+    VIEWS,
+    RowSubset,
+    SketchImageArray,
+    check_view_is_clear,
+    check_view_name,
+)
 
 
 class PerView(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
@@ -102,8 +108,10 @@ class PerView(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
                 fitted = clone(transformer)
                 fitted.fit(_rows_for(fitted, views[view]), labels[view])
             setattr(self, f"{view}_", fitted)
+            if view in views:
+                self._row_shapes.setdefault(view, _row_shape(views[view]))
         first = next(iter(views.values()))
-        shape = (first if hasattr(first, "shape") else np.asarray(first)).shape[1:]
+        shape = _row_shape(first)
         names = column_names(first)
         for name in ("n_features_in_", "feature_names_in_"):
             vars(self).pop(name, None)
@@ -123,8 +131,9 @@ class PerView(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         X : SketchImageArray or array-like of shape (n_samples, ...)
             Both views, or rows of one.
         view : {"sketch", "image"}, default=None
-            The view of a plain array: "sketch" if None, or the view that was fitted if there was
-            only one. None for a container.
+            The view of a plain array, which may be left out where `transform` of a hasher knows it:
+            if one view was fitted, and if sketches have another shape than photos (then "sketch" is
+            meant). None for a container.
 
         Returns
         -------
@@ -135,14 +144,15 @@ class PerView(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         Raises
         ------
         ValueError
-            If the view is unknown or was not fitted, or a view that passes through is not as at
-            fit.
+            If the view is unknown, was not fitted or may be either, or a view that passes through
+            is not as at fit.
         TypeError
             If a transformer returns a sparse matrix for a view of a container.
         """
         check_is_fitted(self)
         if not isinstance(X, SketchImageArray):
             if view is None:
+                check_view_is_clear(X, self._row_shapes, type(self).__name__)
                 view = "image" if self.sketch_ is None else "sketch"
             return self._transform_rows(X, view)
         if view is not None:
@@ -258,6 +268,10 @@ class PerView(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         tags.target_tags.required = any(child.target_tags.required for child in children)
         tags.non_deterministic = any(child.non_deterministic for child in children)
         return tags
+
+
+def _row_shape(rows):
+    return tuple((rows if hasattr(rows, "shape") else np.asarray(rows)).shape[1:])
 
 
 def _rows_for(transformer, rows):

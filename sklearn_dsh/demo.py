@@ -11,6 +11,7 @@ import sys
 from sklearn.pipeline import Pipeline
 from tqdm import tqdm
 
+from ._outputs import check_output_file, replaced
 from .baselines import CCAHasher, ITQHasher, RandomProjectionHasher
 from .comparison import evaluate, make_problem, plot_retrieved
 from .comparison._report import format_table
@@ -68,6 +69,7 @@ def main(argv=None):
     parser.add_argument("--output", metavar="PNG", default="demo.png", help="the picture's file")
     parser.add_argument("--seed", type=int, default=0, help="of data, split and methods")
     args = parser.parse_args(argv)
+    check_output_file(args.output, "the picture")
     try:
         import matplotlib  # noqa: F401
     except ImportError:
@@ -103,7 +105,8 @@ def main(argv=None):
         "(green: right category, red: wrong)",
         random_state=args.seed,
     )
-    figure.savefig(args.output, dpi=110)
+    with replaced(args.output) as file:
+        figure.savefig(file, dpi=110, format="png")
     print(f"\nSketches and the photos found for them: {args.output}")
 
 

@@ -247,7 +247,7 @@ def check_random_state_repeats(hasher, make_views=_feature_views):
     codes = []
     for _ in range(2):
         fitted = _seeded(hasher).fit(X_sk, X_img, (y_sk, y_img))
-        codes.append(fitted.transform(X_sk))
+        codes.append(fitted.transform(X_sk, view="sketch"))
         np.random.random_sample(3)  # noqa: NPY002 - moves the global generator on purpose
     np.testing.assert_array_equal(codes[0], codes[1])
 
@@ -256,7 +256,7 @@ def check_fit_leaves_global_random_state(hasher, make_views=_feature_views):
     """Neither fit nor transform touches numpy's global generator."""
     X_sk, X_img, y_sk, y_img = make_views()
     before = np.random.get_state()  # noqa: NPY002
-    _seeded(hasher).fit(X_sk, X_img, (y_sk, y_img)).transform(X_sk)
+    _seeded(hasher).fit(X_sk, X_img, (y_sk, y_img)).transform(X_sk, view="sketch")
     # All of it: drawing moves the position long before the key changes.
     for now, then in zip(np.random.get_state(), before, strict=True):  # noqa: NPY002
         np.testing.assert_array_equal(now, then)
@@ -268,7 +268,7 @@ def check_transform_adds_nothing(hasher, make_views=_feature_views):
     fitted = _seeded(hasher).fit(X_sk, X_img, (y_sk, y_img))
     kept = X_sk.copy(), X_img.copy()
     before, state = set(vars(fitted)), pickle.dumps(vars(fitted))
-    fitted.transform(X_sk)
+    fitted.transform(X_sk, view="sketch")
     fitted.project(X_img, view="image")
     fitted.score(X_sk, X_img, (y_sk, y_img))
     assert set(vars(fitted)) == before, "attributes were added"
@@ -285,7 +285,7 @@ def check_paired_call(hasher, make_views=_feature_views):
     score = fitted.score(X_sk, X_img, y_sk)
     np.testing.assert_allclose(fitted.score(X_sk, X_img, (y_sk, y_sk)), score)
     codes = _seeded(hasher).fit_transform(X_sk, X_img, y_sk)
-    np.testing.assert_array_equal(codes, fitted.transform(X_sk))
+    np.testing.assert_array_equal(codes, fitted.transform(X_sk, view="sketch"))
 
 
 def check_labels_are_asked_for(hasher, make_views=_feature_views):
@@ -310,7 +310,9 @@ def check_memmap_is_read(hasher, make_views=_feature_views):
             np.save(Path(folder) / f"{name}.npy", rows)
             mapped.append(np.load(Path(folder) / f"{name}.npy", mmap_mode="r"))
         again = _seeded(hasher).fit(*mapped, (y_sk, y_img))
-        np.testing.assert_array_equal(again.transform(mapped[0]), fitted.transform(X_sk))
+        np.testing.assert_array_equal(
+            again.transform(mapped[0], view="sketch"), fitted.transform(X_sk, view="sketch")
+        )
         np.testing.assert_array_equal(
             again.transform(mapped[1], view="image"), fitted.transform(X_img, view="image")
         )

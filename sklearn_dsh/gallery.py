@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 import sklearn_dsh
 
+from ._outputs import check_output_folder, named_errors
 from .codes import check_codes, padding_is_set
 
 if TYPE_CHECKING:
@@ -256,10 +257,13 @@ class Gallery:
         Raises
         ------
         ValueError
-            If the folder holds anything but a gallery.
+            If the folder holds anything but a gallery, is no folder, or cannot be written to.
+        OSError
+            If a file cannot be written, on a full disk, say; it is named, and the gallery that was
+            there stays.
         """
-        folder = Path(folder)
         before = check_replaceable(folder)
+        folder = Path(os.path.realpath(folder))
         folder.mkdir(parents=True, exist_ok=True)
         tag = secrets.token_hex(4)
         codes, items, header = f"codes-{tag}.npy", f"items-{tag}.json", f"gallery-{tag}.part"
@@ -352,18 +356,14 @@ def read_header(folder):
 
 
 def check_replaceable(folder):
-    """Names of what a gallery left in a folder (Path), but for the header; none if it is not there.
+    """Names of what a gallery left in a folder, but for the header; none if it is not there.
 
     Raises
     ------
     ValueError
         If the folder holds anything else, or cannot be written to.
     """
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if not os.access(there, os.W_OK):
-        raise ValueError(f"{str(there)!r} cannot be written to: choose another place.")
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"{str(folder)!r} is a file: expected a folder to write the gallery to.")
+    folder = check_output_folder(folder, "the gallery")
     names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
     ours = [
         name
@@ -392,7 +392,7 @@ def _damaged(path, reason):
 @contextmanager
 def _synced(path):
     """A new file whose contents are on disk afterwards."""
-    with open(path, "xb") as file:
+    with named_errors(path), open(path, "xb") as file:
         yield file
         file.flush()
         os.fsync(file.fileno())

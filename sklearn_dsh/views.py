@@ -371,6 +371,38 @@ def check_view_name(view):
         raise ValueError(f"view must be 'sketch' or 'image', got {view!r}.")
 
 
+def check_view_is_clear(X, row_shapes, name):
+    """ValueError if a plain array, with which no view is named, may hold rows of either.
+
+    Parameters
+    ----------
+    X : array-like
+    row_shapes : dict view -> tuple
+        The shape of a row at fit; () of files that stay files.
+    name : str
+        Of the estimator.
+    """
+    if len(row_shapes) < 2:
+        return
+    shape = row_shapes["sketch"]
+    if len(shape) != 1 and _n_dimensions(X) == 1:
+        rows = "image files"
+    elif shape == row_shapes["image"]:
+        rows = f"rows of shape {shape}"
+    else:
+        return
+    raise ValueError(
+        f"{name} was fitted on sketches and photos, and {rows} may be of either: name their view, "
+        "transform(X, view='sketch') or transform(X, view='image'). In a Pipeline, whose transform "
+        "takes no view, give SketchImageArray(X, None) for sketches and SketchImageArray(None, X) "
+        "for photos."
+    )
+
+
+def _n_dimensions(X):
+    return X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim
+
+
 def _as_rows(array, name):
     """Return something with a shape and rows; arrays and DataFrames are returned as they are."""
     if array is None:

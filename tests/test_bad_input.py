@@ -392,17 +392,17 @@ class TestTransform:
     def test_unsound_rows(self, hasher):
         fitted = clone(hasher).fit(X_SK, X_IMG, (Y_SK, Y_IMG))
         with pytest.raises(ValueError, match="contains NaN"):
-            fitted.transform(NAN)
+            fitted.transform(NAN, view="sketch")
         with pytest.raises(ValueError, match="contains infinity"):
             fitted.transform(INF, view="image")
         with pytest.raises(ValueError, match=r"0 sample\(s\)"):
-            fitted.transform(X_SK[:0])
+            fitted.transform(X_SK[:0], view="sketch")
         with pytest.raises(ValueError, match=r"0 sample\(s\)"):
             fitted.transform(CONTAINER[[]])
         with pytest.raises(TypeError, match="Sparse data"):
-            fitted.transform(csr_array(X_SK))
+            fitted.transform(csr_array(X_SK), view="sketch")
         with pytest.raises(ValueError, match="Reshape your data"):
-            fitted.transform(X_SK[0])
+            fitted.transform(X_SK[0], view="sketch")
 
 
 def test_photos_encoded_as_sketches():

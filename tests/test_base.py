@@ -108,6 +108,33 @@ def test_one_image_view_is_the_default_view():
     np.testing.assert_array_equal(fitted.transform(X_IMG), fitted.transform(X_IMG, view="image"))
 
 
+def test_rows_that_may_be_of_either_view_are_asked_for_it(tmp_path):
+    alike = SignHasher().fit(X_SK, -X_SK, (Y_SK, Y_SK))
+    files = [tmp_path / "x.png", tmp_path / "yy.png"]
+    for file in files:
+        file.write_bytes(b"not empty")
+    of_images = SignHasher().fit(*_images(), (Y_SK[:4], Y_IMG[:6]))
+    for hasher, rows in (
+        (alike, X_SK),
+        (alike, pd.DataFrame(X_SK)),
+        (alike, X_SK.tolist()),
+        (of_images, files),
+        (of_images, np.array(list(map(str, files)))),
+    ):
+        for method in (hasher.transform, hasher.project):
+            with pytest.raises(ValueError, match=r"view='image'.*SketchImageArray\(None, X\)"):
+                method(rows)
+            containers = SketchImageArray(rows, None), SketchImageArray(None, rows)
+            for view, container in zip(("sketch", "image"), containers, strict=True):
+                np.testing.assert_array_equal(method(rows, view=view), method(container))
+    # The shape says what these are.
+    sketches = _images()[0]
+    np.testing.assert_array_equal(
+        of_images.transform(sketches), of_images.transform(sketches, view="sketch")
+    )
+    assert alike.fit_transform(X_SK, -X_SK, (Y_SK, Y_SK)).shape == (5, 1)
+
+
 def test_score_by_hand():
     # Sketches 00 and 11; a photo of the right category at distance 0, a wrong one at 1.
     X_sk, y_sk = np.array([[-1.0, -1.0], [1.0, 1.0]]), ["a", "b"]

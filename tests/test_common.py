@@ -110,7 +110,8 @@ def test_n_bits_of_numpys_types(hasher, n_bits):
     first, second = (
         clone(hasher).set_params(n_bits=n, random_state=0).fit(X, X, y) for n in (n_bits, 130)
     )
-    np.testing.assert_array_equal(first.transform(X), second.transform(X))
+    for view in ("sketch", "image"):
+        np.testing.assert_array_equal(first.transform(X, view), second.transform(X, view))
     assert len(first.get_feature_names_out()) == 17
 
 

@@ -11,10 +11,11 @@ from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.decomposition import PCA
 from sklearn.feature_selection import SelectKBest
 from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler, TargetEncoder
 from sklearn.utils import get_tags
 
-from sklearn_dsh import HOGFeatures, PerView, SketchImageArray, stack_views
+from sklearn_dsh import CCAHasher, HOGFeatures, PerView, SketchImageArray, stack_views
 from sklearn_dsh.views import RowSubset
 
 RNG = np.random.default_rng(0)
@@ -48,6 +49,17 @@ def test_part_of_a_container():
         strict=True,
     ):
         np.testing.assert_allclose(part, whole)
+
+
+def test_rows_that_may_be_of_either_view_are_asked_for_it():
+    alike = PerView(sketch=StandardScaler()).fit(*stack_views(X_SK, X_SK + 1, (Y_SK, Y_SK)))
+    with pytest.raises(ValueError, match=r"view='image'.*SketchImageArray\(None, X\)"):
+        alike.transform(X_SK)
+    np.testing.assert_allclose(alike.transform(X_SK, view="image"), X_SK)
+    pipeline = make_pipeline(alike, CCAHasher(8)).fit(*stack_views(X_SK, X_SK + 1, (Y_SK, Y_SK)))
+    with pytest.raises(ValueError, match=r"In a Pipeline.*SketchImageArray\(None, X\)"):
+        pipeline.transform(X_SK)
+    assert pipeline.transform(SketchImageArray(None, X_SK)).shape == (8, 1)
 
 
 def test_plain_arrays_take_view():

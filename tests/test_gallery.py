@@ -231,9 +231,7 @@ def test_a_file_is_no_place_for_a_gallery(tmp_path):
     path.write_text("mine")
     with pytest.raises(ValueError) as error:
         make_gallery().save(path)
-    assert str(error.value) == (
-        f"{str(path)!r} is a file: expected a folder to write the gallery to."
-    )
+    assert str(error.value) == (f"{str(path)!r} is a file: expected a folder for the gallery.")
 
 
 def test_a_gallery_of_something_else_is_not_replaced(tmp_path):

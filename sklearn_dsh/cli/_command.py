@@ -31,8 +31,8 @@ class Command(click.Command):
     def invoke(self, ctx):
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:
-            click.echo("Interrupted.", err=True)
+        except KeyboardInterrupt as interruption:
+            click.echo(str(interruption) or "Interrupted.", err=True)
             ctx.exit(INTERRUPTED)
         except (ValueError, OSError, ImportError) as error:
             # A reader of stdout that has gone, such as `head`, is no error: click knows.

@@ -11,6 +11,7 @@ import click
 
 import sklearn_dsh
 
+from .._outputs import check_output_file, check_output_folder, replaced
 from ._command import Command, count, note, quiet_option
 from ._evaluate import PROTOCOLS
 from ._settings import architecture_option, make_architecture
@@ -145,8 +146,11 @@ def compare(
     draws = find_spec("matplotlib") is not None
     if not draws:
         note("matplotlib is not installed: no pictures are drawn. pip install matplotlib")
-    output = Path(output)
+    output = check_output_folder(output)
     output.mkdir(parents=True, exist_ok=True)
+    for name in ("results.jsonl", "tables.md", "curves.png"):
+        check_output_file(output / name)
+    check_output_folder(output / "retrieved")
     images = getattr(datasets, loader)(data, size=size, **options)
     if k is None:
         plan = replace(plan, k=200 if len(images.images) >= LARGE else 50)
@@ -161,11 +165,13 @@ def compare(
         f"{size} px.\n\n{comparison.markdown_report(rows, published=published)}"
     )
     click.echo(text)
-    (output / "tables.md").write_text(text)
+    with replaced(output / "tables.md") as file:
+        file.write(text.encode())
     if draws:
         length = plan.seeded_bits if plan.seeded_bits in plan.bits else plan.bits[0]
         figure = comparison.plot_comparison(rows, n_bits=length)
-        figure.savefig(output / "curves.png", dpi=100)
+        with replaced(output / "curves.png") as file:
+            figure.savefig(file, dpi=100, format="png")
         _draw_retrieved(images, rows, length, output / "retrieved")
     n_failed = sum("error" in row for row in rows)
     if n_failed:
@@ -211,4 +217,5 @@ def _draw_retrieved(data, rows, n_bits, folder):
         if protocol not in problems:
             problems = {protocol: make_problem(data, protocol)}
         name = re.sub(r"\W+", "-", f"{protocol} {row['method']}")
-        plot_cell(row, problems[protocol]).savefig(folder / f"{name}.png", dpi=80)
+        with replaced(folder / f"{name}.png") as file:
+            plot_cell(row, problems[protocol]).savefig(file, dpi=80, format="png")

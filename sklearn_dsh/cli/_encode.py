@@ -1,10 +1,12 @@
 """``sklearn-dsh encode``: from image files to a gallery."""
 
+import os
 from pathlib import Path
 
 import click
 
 from .._model_files import load_model
+from .._outputs import check_space, save_or_keep
 from .._pipelines import last_step
 from ._command import TRUST, Command, count, note, quiet_option
 from ._files import encode_files, find_images
@@ -48,15 +50,17 @@ def encode(model, paths, output, view, labels, skip_bad, quiet):
     """
     from ..gallery import Gallery, check_replaceable, hash_file
 
-    check_replaceable(Path(output))  # known before anything is encoded
+    check_replaceable(output)  # known before anything is encoded
     files = find_images(paths)
     hasher = load_model(model)
+    n_bits = last_step(hasher).n_bits
+    n_bytes = sum(len(os.fsencode(path)) for path in files) + len(files) * (-(-n_bits // 8) + 8)
+    check_space(output, n_bytes)
     model_id = hash_file(model)  # now: another model may be written there while this one encodes
     codes, bad = encode_files(hasher, files, view, quiet=quiet, skip_bad=skip_bad)
     read = [path for path in files if path not in bad]
     categories = [Path(path).parent.name for path in read] if labels else None
-    n_bits = last_step(hasher).n_bits
-    Gallery(codes, n_bits, read, categories, model_id=model_id).save(output)
+    save_or_keep(Gallery(codes, n_bits, read, categories, model_id=model_id).save, output)
     if bad:  # told with --quiet, too: the gallery is not what was asked for
         note(f"Left out {count(len(bad), 'file')} that cannot be read:")
         for reason in bad.values():

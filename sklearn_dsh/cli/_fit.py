@@ -2,13 +2,15 @@
 
 import importlib.metadata
 import time
+from functools import partial
 from pathlib import Path
 
 import click
 
 import sklearn_dsh
 
-from .._model_files import check_model_path, save_model
+from .._model_files import save_model
+from .._outputs import MEGABYTE, check_output_file, check_space, save_or_keep
 from .._pipelines import last_step
 from ._command import Command, count, note, quiet_option
 from ._evaluate import PROTOCOLS
@@ -80,7 +82,7 @@ def fit(
     settings |= {"n_bits": bits, "random_state": seed}
     if steps is not None and "steps_per_iter" in settings:
         raise click.UsageError("--steps and --set steps_per_iter=... say the same: give one.")
-    check_model_path(model)
+    check_output_file(model, "the model")
     estimator = make_estimator(method, settings, steps, architecture, size)
 
     from ..datasets import load_sketch_photo_folder
@@ -88,10 +90,11 @@ def fit(
     read = load_sketch_photo_folder(data, size=None)
     if protocol is None:
         protocol = "all" if read.split_sketch is None else "paper"
+    hasher = last_step(estimator)
+    check_space(model, _about_model_bytes(hasher, len(read.target_names)))
     X, y = _training_rows(read, protocol)
     sizes = f"{count(X.n_sketches, 'sketch')} and {count(X.n_images, 'photo')}"
     note(f"Training {method} on {sizes} of {len(read.target_names)} categories.", quiet=quiet)
-    hasher = last_step(estimator)
     shows_progress = "verbose" in hasher.get_params(deep=False)
     if shows_progress:
         hasher.set_params(verbose=0 if quiet else 1)
@@ -114,8 +117,16 @@ def fit(
     if shows_progress:
         hasher.set_params(verbose=0)
     estimator.fitted_on_ = fitted_on | {"seconds": round(seconds, 1)}
-    save_model(estimator, model)
+    save_or_keep(partial(save_model, estimator), model)
     note(f"Wrote {model}: {bits} bits, trained for {seconds:.1f} s.", quiet=quiet)
+
+
+def _about_model_bytes(hasher, n_categories):
+    from ..deep._base import BaseDeepHasher
+
+    if isinstance(hasher, BaseDeepHasher):
+        return hasher._about_weight_bytes(n_categories)
+    return 16 * MEGABYTE  # anchors, and matrices from features to bits
 
 
 def _training_rows(data, protocol):

@@ -1,7 +1,5 @@
 """``sklearn-dsh index``: one gallery of several."""
 
-from pathlib import Path
-
 import click
 
 from ._command import Command, count, json_option, note, print_json
@@ -28,7 +26,7 @@ def index(galleries, output, as_json):
     from ..gallery import Gallery, check_replaceable
     from ..retrieval import HammingRetriever
 
-    check_replaceable(Path(output))
+    check_replaceable(output)
     pieces = {folder: Gallery.load(folder) for folder in dict.fromkeys(galleries)}
     labelled = _check_alike(pieces)
     first = next(iter(pieces.values()))

@@ -5,6 +5,8 @@ import os
 from contextlib import contextmanager
 from pathlib import Path
 
+from .._outputs import check_output_file, check_output_folder, named_errors
+
 try:
     import fcntl
 except ImportError:  # Windows: one process at a time
@@ -23,12 +25,14 @@ class Results:
     Raises
     ------
     ValueError
-        If another line is broken (it is named).
+        If another line is broken (it is named), or the path leads to no regular file.
     """
 
     def __init__(self, path):
         self.path, self.rows = Path(path), []
+        check_output_folder(self.path.parent)
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        check_output_file(self.path)
         with _alone(self.path) as file:  # what cannot be written is told before any work
             lines = file.read().splitlines()
         for number, line in enumerate(lines, start=1):
@@ -43,7 +47,7 @@ class Results:
 
     def add(self, row):
         """Append a dict."""
-        with _alone(self.path) as file:
+        with named_errors(self.path), _alone(self.path) as file:
             file.write(json.dumps(row).encode() + b"\n")  # at the end, wherever it is read
             file.flush()
             os.fsync(file.fileno())

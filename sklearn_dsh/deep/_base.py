@@ -11,11 +11,11 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ..base import BaseCrossModalHasher
-from ._batches import make_source, make_tokens
+from ._batches import make_source, make_tokens, wants_tokens
 from ._optimizer import PRECISIONS, SCHEDULES
 from ._training import compute_outputs
-from ._weights import cached_network, from_arrays, resolve_encoding_device
-from .architectures import BY_NAME, Architecture, resolve_architecture
+from ._weights import cached_network, count_bytes, from_arrays, resolve_encoding_device
+from .architectures import BY_NAME, Architecture, describe_network, resolve_architecture
 
 
 class BaseDeepHasher(BaseCrossModalHasher):
@@ -96,6 +96,20 @@ class BaseDeepHasher(BaseCrossModalHasher):
         for name, value in fitted.items():
             setattr(self, name, value)
 
+    def _about_weight_bytes(self, n_categories):
+        """What the networks for images take."""
+        architecture = resolve_architecture(self.architecture)
+        settings = describe_network(
+            architecture,
+            self.n_bits,
+            dict.fromkeys(("sketch", "image"), "images"),
+            {},
+            has_tokens=wants_tokens(self.sketch_tokens, architecture),
+            n_categories=n_categories if self._tells_categories else None,
+            readout=self.readout,
+        )
+        return count_bytes(lambda: architecture.build(settings))
+
     def build_network(self) -> torch.nn.Module:
         """The trained networks as a torch module, in eval mode, on ``device``.
 
@@ -147,7 +161,7 @@ class BaseDeepHasher(BaseCrossModalHasher):
             As in `transform`.
         """
         check_is_fitted(self)
-        view = self._default_view() if view is None else view
+        view = self._view_of(X) if view is None else view
         rows = self._check_fitted_rows(X, view)
         network = self.build_network()
         network.readout = network.feature_readout = None

@@ -99,6 +99,13 @@ def make_source(X, view, size):
     return FeatureSource(X) if kind_of(X) == "features" else ImageSource(X, view, size)
 
 
+def wants_tokens(sketch_tokens, architecture):
+    """Whether photos are to have tokens."""
+    if isinstance(sketch_tokens, str):  # "auto"
+        return architecture.tokens_pay
+    return sketch_tokens is not None
+
+
 def make_tokens(sketch_tokens, photos, size, n_jobs=None):
     """Token maps of a batch: uint8 (n, H, W, 3) -> uint8 (n, size, size), checked.
 

@@ -1,16 +1,22 @@
 """Checkpoints of a fit: written whole or not at all, and read only by the fit that wrote them."""
 
 import os
-from pathlib import Path
+import time
+import warnings
+from contextlib import contextmanager
 
 import joblib
 import numpy as np
 import torch
 
+from .._outputs import check_output_file, check_output_folder, check_space, named_errors
+from ._interrupts import held_back
 from ._weights import to_tensors
 
 FILE_NAME = "deep_hasher.pt"
-FORMAT = "sklearn_dsh checkpoint 4"
+FORMAT = "sklearn_dsh checkpoint 5"
+SECONDS = 60  # between two checkpoints within a round
+COPIES = 4  # of the weights: with the optimiser's two moments and a moving average
 SAMPLED_ROWS = 256  # of each view, to tell one data set from another
 # What does not decide the result, or may change between two tries.
 IGNORED = ("checkpoint_dir", "verbose", "device", "n_jobs", "cache_size", "cache_dir")
@@ -24,20 +30,32 @@ class Checkpoint:
     folder : str or path-like
     fingerprint : dict of str
         What a fit must have in common with the one that wrote the file.
+    n_weight_bytes : int
+        Of the networks.
+
+    Attributes
+    ----------
+    rows : dict of dict of int array, or None
+        The rows that are trained on and, with validation, held out: kept in the file, with the
+        seed ``split_seed`` that they were drawn by.
     """
 
-    def __init__(self, folder, fingerprint):
-        self.path = Path(folder) / FILE_NAME
-        self._part = self.path.with_suffix(".part")
-        self.fingerprint = fingerprint
+    def __init__(self, folder, fingerprint, n_weight_bytes):
+        self.path = check_output_folder(folder, "checkpoints") / FILE_NAME
+        self.fingerprint, self.n_weight_bytes = fingerprint, n_weight_bytes
+        self.rows = self.split_seed = None
+        self._saved_at, self._failed = time.monotonic(), False
 
     def load(self):
         """What `save` was given last, or None without a file.
 
-        Also tries whether the folder can be written to: it will be needed after hours.
+        Also tries whether there is place to write: it will be needed after hours.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._part.write_bytes(b"")
+        self.path = check_output_file(self.path, "the checkpoint")
+        check_space(self.path, COPIES * self.n_weight_bytes)
+        self._write(lambda file: None)
+        self._part.unlink()
         if not self.path.exists():
             return None
         try:
@@ -70,26 +88,76 @@ class Checkpoint:
             }
         return state
 
-    def save(self, state, rows=None):
+    @property
+    def _part(self):
+        return self.path.with_suffix(".part")
+
+    def is_due(self):
+        """Whether the last one is old enough."""
+        return time.monotonic() - self._saved_at >= SECONDS
+
+    def save(self, state):
         """Replace the file: whoever reads it finds the old one or the new one.
+
+        Where that fails, on a full disk, say, a warning says so, once, and the old one stays: what
+        is trained is worth more than the checkpoint.
 
         Parameters
         ----------
         state : dict of tensors, numbers, strings and lists and dicts of these
-        rows : dict of dict of int array, or None
-            The rows that are trained on and, with validation, held out.
         """
-        state = state | {"rows": None if rows is None else to_tensors(rows)}
-        with open(self._part, "wb") as file:
-            held = {"format": FORMAT, "fingerprint": self.fingerprint, "state": state}
-            torch.save(held, file)
+        rows = None if self.rows is None else to_tensors(self.rows)
+        state = state | {"rows": rows, "split_seed": self.split_seed}
+        held = {"format": FORMAT, "fingerprint": self.fingerprint, "state": state}
+        with held_back() as interrupted:
+            try:
+                self._write(lambda file: torch.save(held, file))
+                os.replace(self._part, self.path)
+            except (OSError, RuntimeError) as error:  # torch's own, if a write was cut short
+                self._warn(error)
+            finally:
+                self._part.unlink(missing_ok=True)
+                self._saved_at = time.monotonic()
+        if interrupted():
+            raise KeyboardInterrupt
+
+    def _warn(self, error):
+        if not self._failed:
+            warnings.warn(
+                f"{error} The training goes on; an interruption would lose what came since the "
+                "last checkpoint.",
+                RuntimeWarning,
+                stacklevel=4,
+            )
+        self._failed = True
+
+    def _write(self, write):
+        # The name is always the same: what was left by a kill is written over.
+        with named_errors(self.path), open(self._part, "wb") as file:
+            write(file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(self._part, self.path)
 
     def remove(self):
         for path in (self.path, self._part):  # writing may have been interrupted
             path.unlink(missing_ok=True)
+
+
+@contextmanager
+def told_of(checkpoint):
+    """Let an interruption say what of a fit is kept, if it has a checkpoint."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if checkpoint is None:
+            raise
+        text = "Interrupted before anything was trained."
+        if checkpoint.path.exists():
+            text = (
+                f"Interrupted. What was trained is kept in {os.fspath(checkpoint.path)!r}: the "
+                "same call goes on from there."
+            )
+        raise KeyboardInterrupt(text) from None
 
 
 def fingerprint(hasher, views, labels, start):

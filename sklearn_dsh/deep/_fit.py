@@ -13,8 +13,8 @@ from tqdm import tqdm
 
 from ..preprocessing import EdgeTokens
 from ._activations import compute_activations
-from ._batches import byte_array, kind_of
-from ._checkpoint import Checkpoint, fingerprint
+from ._batches import byte_array, kind_of, wants_tokens
+from ._checkpoint import Checkpoint, fingerprint, told_of
 from ._optimizer import autocast, resolve_precision
 from ._processes import Processes, local_device
 from ._reading import ByteFile
@@ -29,7 +29,14 @@ from ._training_set import (
     take_rows,
     unread_training_set,
 )
-from ._weights import from_arrays, resolve_device, seeded, start_from, thread_limit
+from ._weights import (
+    count_bytes,
+    from_arrays,
+    resolve_device,
+    seeded,
+    start_from,
+    thread_limit,
+)
 from .architectures import describe_network, resolve_architecture
 
 # Gradient steps of a fit with steps_per_iter="auto": epochs of the larger view, within bounds.
@@ -45,12 +52,6 @@ def resolve_tokens(hasher, network_settings):
     if not network_settings["uses_tokens"]:
         return None
     return EdgeTokens() if isinstance(hasher.sketch_tokens, str) else hasher.sketch_tokens
-
-
-def _wants_tokens(sketch_tokens, architecture):
-    if isinstance(sketch_tokens, str):  # "auto"
-        return architecture.tokens_pay
-    return sketch_tokens is not None
 
 
 def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choose_rows=None):
@@ -114,7 +115,7 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
         hasher.n_bits,
         kinds,
         {view: int(X.shape[1]) for view, X in views.items() if kinds[view] == "features"},
-        has_tokens=_wants_tokens(hasher.sketch_tokens, architecture),
+        has_tokens=wants_tokens(hasher.sketch_tokens, architecture),
         n_categories=len(hasher.classes_) if hasher._tells_categories else None,
         readout=hasher.readout,
     )
@@ -124,7 +125,11 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
     start_weights = architecture.start_weights(network_settings) if start is None else {}
     checkpoint = resumed = None
     if hasher.checkpoint_dir is not None and not one_round:
-        checkpoint = Checkpoint(hasher.checkpoint_dir, fingerprint(hasher, views, labels, start))
+        checkpoint = Checkpoint(
+            hasher.checkpoint_dir,
+            fingerprint(hasher, views, labels, start),
+            count_bytes(partial(architecture.build, network_settings)),
+        )
         resumed = processes.first(checkpoint.load)
         if resumed is not None:
             split_seed = resumed["split_seed"]
@@ -139,6 +144,8 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
         return None
 
     rows = processes.first(find_rows)
+    if checkpoint is not None:
+        checkpoint.rows, checkpoint.split_seed = rows, split_seed
     parts = {"train": (views, labels)}
     if rows is not None:
         parts = {name: take_rows(views, labels, of_part) for name, of_part in rows.items()}
@@ -159,7 +166,7 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
         disable=not hasher.verbose or processes.rank > 0,
         unit="step",
     )
-    with threads, seeded(seed, device), progress:
+    with threads, seeded(seed, device), progress, told_of(checkpoint):
         network = architecture.build(network_settings).to(device)
         if start is not None:
             from_arrays(network, start["weights_"], assign=False)
@@ -194,9 +201,7 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
             trained=start is not None,
             held_out=held_out,
             resumed=resumed,
-            save=None
-            if checkpoint is None
-            else lambda state: checkpoint.save(state | {"split_seed": split_seed}, rows),
+            checkpoint=checkpoint,
             progress=progress,
         )
     if checkpoint is not None:

@@ -1,7 +1,9 @@
 """The alternation: rounds of code updates and of gradient steps, watched, kept and gone on with."""
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -42,6 +44,13 @@ class Found:
     learned: dict
 
 
+class Keeper(NamedTuple):
+    """When the state of a training is kept, and how: see `NetworkTrainer.run`."""
+
+    is_due: Callable
+    keep: Callable
+
+
 class LossOnly:
     """A method with a loss and nothing that outlives a round: see `alternate`.
 
@@ -70,7 +79,7 @@ def alternate(
     trained,
     held_out=None,
     resumed=None,
-    save=None,
+    checkpoint=None,
     progress,
 ):
     """Run the rounds.
@@ -91,9 +100,10 @@ def alternate(
         Whether the networks were trained before: their outputs enter the first update then.
     held_out : TrainingSet or None
     resumed : dict or None
-        What ``save`` was given by a try that was interrupted, to go on from.
-    save : callable or None
-        Called with the state after every round, by the first process.
+        What a try that was interrupted kept, to go on from.
+    checkpoint : object or None
+        ``save(state)`` is called after every round, and within one where its ``is_due()`` says so
+        or the training is interrupted; by the first process.
     progress : tqdm bar
 
     Returns
@@ -102,23 +112,36 @@ def alternate(
     found : Found
         Of the best round with ``held_out``, else of the last.
     """
-    processes, history, best = trainer.processes, History(), None
+    processes, history, best, begun = trainer.processes, History(), None, None
     if resumed is not None:
         history = History(**resumed["history"])
         trainer.load_state_dict(resumed["trainer"])
         method.load_state_dict(resumed["method"])
-        best = _from_tensors(resumed["best"])
-        progress.update(len(history.loss_curve))
+        best, begun = _from_tensors(resumed["best"]), resumed["begun"]
+        progress.update(trainer.step)
 
+    def keep(begun=None):
+        state = {
+            "history": asdict(history),
+            "trainer": trainer.state_dict(),
+            "method": method.state_dict(),
+            "best": _to_tensors(best),
+            "begun": begun,
+        }
+        processes.first(lambda: checkpoint.save(state))
+
+    keeper = None if checkpoint is None else Keeper(checkpoint.is_due, keep)
     patience = settings.n_iter_no_change or math.inf
     while history.n_rounds < n_rounds and not (
         history.validation_scores and history.rounds_without_gain() >= patience
     ):
-        if method.updates:
+        if method.updates and begun is None:
             outputs = trainer.outputs(output="codes") if trained or history.n_rounds else None
             history.objective_curve.append(_update(method, outputs, processes))
         trainer.read_out(method)
-        history.loss_curve += trainer.run(steps, method.make_loss(trainer.device), progress)
+        loss_of = method.make_loss(trainer.device)
+        history.loss_curve += trainer.run(steps, loss_of, progress, begun=begun, keeper=keeper)
+        begun = None
         history.n_rounds += 1
         if held_out is not None or history.n_rounds == n_rounds:
             trainer.learn_readout()
@@ -127,14 +150,8 @@ def alternate(
             history.validation_scores.append(score)
             if history.best_round() == history.n_rounds - 1:
                 best = Found(to_arrays(trainer.result), method.learned())
-        if save is not None:
-            state = {
-                "history": asdict(history),
-                "trainer": trainer.state_dict(),
-                "method": method.state_dict(),
-                "best": _to_tensors(best),
-            }
-            processes.first(lambda state=state: save(state))
+        if checkpoint is not None:
+            keep()
     return history, best or Found(to_arrays(trainer.result), method.learned())
 
 

@@ -10,11 +10,12 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from . import _augmentation as augmentation
 from ._batches import as_tensor, blocks
 from ._feature_readout import learn_readout
+from ._interrupts import held_back, until_interrupted
 from ._losses import Drawn
 from ._optimizer import Optimizer
 from ._pixels import to_network
 from ._reading import read_ahead
-from ._weights import random_states, restore_random_states
+from ._weights import numpy_state, random_states, restore_numpy_state, restore_random_states
 
 # Measured with 3,600 sketches and 1,300 photos: within the steps of a fit, strong deformation,
 # erasing and mixup help photos, while sketches are then still underfitted.
@@ -145,7 +146,7 @@ class NetworkTrainer:
             )
         )
 
-    def run(self, n_steps, loss_of, progress):
+    def run(self, n_steps, loss_of, progress, *, begun=None, keeper=None):
         """``n_steps`` steps down a loss.
 
         Parameters
@@ -153,34 +154,72 @@ class NetworkTrainer:
         loss_of : callable
             ``loss_of(outputs, drawn)`` gives the loss of a step, as `CodeLoss` does.
         progress : tqdm bar
+        begun : dict, default=None
+            What ``keeper`` was given in the midst of these steps, to go on from.
+        keeper : object, default=None
+            Its ``is_due()`` says whether ``keep(begun)`` is to be called: between steps, and when
+            the training is interrupted.
 
         Returns
         -------
         losses : list of float, one a step
+
+        Raises
+        ------
+        KeyboardInterrupt
+            After the step in which it came was kept.
         """
-        steps = self.planner.plan(self.step, n_steps)
+        if begun is None:
+            begun = {
+                "first": self.step,
+                "losses": [],
+                "planner": self.planner.state_dict(),
+                "random": numpy_state(self.planner.random_state),
+            }
+        else:  # the steps are drawn again, those that were taken, too
+            self.planner.load_state_dict(begun["planner"])
+            restore_numpy_state(begun["random"], self.planner.random_state)
+        steps = self.planner.plan(begun["first"], n_steps)[self.step - begun["first"] :]
         requests = [{view: self._places(step, view) for view in step.rows} for step in steps]
         batches = read_ahead(self.data.sources, requests, self.settings.n_jobs)
         self.network.train()
-        losses, pending = [], []
-        for step, batch in zip(steps, batches, strict=True):
-            inputs = self._inputs(step, batch)
-            drawn = {view: self._drawn(step, view) for view in step.rows}
-            with self.optimizer.autocast():
-                outputs = self.model(*inputs)
-            loss = loss_of({name: values.float() for name, values in outputs.items()}, drawn)
-            self.optimizer.step(loss)
-            if self.average is not None:
-                self.average.update_parameters(self.network)
-            self.step += 1
-            pending.append(loss.detach())
-            progress.update()
-            # Asking a GPU for a number waits for it: not in every step.
-            if len(pending) == LOSSES_TOGETHER or len(losses) + len(pending) == n_steps:
-                losses += self._finite(self.processes.mean(torch.stack(pending)))
-                pending = []
-                progress.set_postfix(loss=f"{losses[-1]:.3f}", refresh=False)
+        losses, pending = begun["losses"], []
+        with held_back(keeper is not None and self.processes.n == 1) as interrupted:
+            for step, batch in zip(steps, until_interrupted(batches, interrupted), strict=False):
+                pending.append(self._take_step(step, batch, loss_of))
+                progress.update()
+                is_last = len(losses) + len(pending) == n_steps
+                is_due = keeper is not None and not is_last and self._is_due(keeper, pending)
+                # Asking a GPU for a number waits for it: not in every step.
+                if len(pending) == LOSSES_TOGETHER or is_last or is_due or interrupted():
+                    losses += self._finite(self.processes.mean(torch.stack(pending)))
+                    pending = []
+                    progress.set_postfix(loss=f"{losses[-1]:.3f}", refresh=False)
+                if is_due:
+                    keeper.keep(begun)
+            if interrupted():
+                keeper.keep(begun)
+                raise KeyboardInterrupt
         return losses
+
+    def _take_step(self, step, batch, loss_of):
+        """The loss of a step, which is taken."""
+        inputs = self._inputs(step, batch)
+        drawn = {view: self._drawn(step, view) for view in step.rows}
+        with self.optimizer.autocast():
+            outputs = self.model(*inputs)
+        loss = loss_of({name: values.float() for name, values in outputs.items()}, drawn)
+        self.optimizer.step(loss)
+        if self.average is not None:
+            self.average.update_parameters(self.network)
+        self.step += 1
+        return loss.detach()
+
+    def _is_due(self, keeper, pending):
+        """Whether all processes are to keep their state now; they ask each other now and then."""
+        if self.processes.n == 1:
+            return keeper.is_due()
+        return len(pending) == LOSSES_TOGETHER and self.processes.broadcast(keeper.is_due())
 
     def _finite(self, losses):
         for i, loss in enumerate(losses):

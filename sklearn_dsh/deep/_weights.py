@@ -14,6 +14,12 @@ def to_arrays(module):
     return {k: v.detach().cpu().numpy().copy() for k, v in module.state_dict().items()}
 
 
+def count_bytes(build):
+    """Bytes of the parameters and buffers of the module that ``build()`` makes: none is made."""
+    with torch.device("meta"):
+        return sum(value.nbytes for value in build().state_dict().values())
+
+
 def from_arrays(module, arrays, *, assign=True):
     """Give ``module`` copies of ``arrays``; all names checked.
 
@@ -97,11 +103,22 @@ def seeded(seed, device):
         yield
 
 
+def numpy_state(random_state):
+    """Where numpy's random numbers stand, as a tensor and numbers."""
+    name, keys, *rest = random_state.get_state()
+    return [name, torch.from_numpy(keys.astype(np.int64)), *rest]
+
+
+def restore_numpy_state(state, random_state):
+    """Put a RandomState back to where `numpy_state` found it."""
+    name, keys, *rest = state
+    random_state.set_state((name, keys.numpy().astype(np.uint32), *rest))
+
+
 def random_states(random_state, generator, device):
     """Where all random numbers of a training stand, as tensors and numbers."""
-    name, keys, *rest = random_state.get_state()
     return {
-        "numpy": [name, torch.from_numpy(keys.astype(np.int64)), *rest],
+        "numpy": numpy_state(random_state),
         "generator": generator.get_state(),
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
@@ -110,8 +127,7 @@ def random_states(random_state, generator, device):
 
 def restore_random_states(states, random_state, generator, device):
     """Put all random numbers back to where `random_states` found them."""
-    name, keys, *rest = states["numpy"]
-    random_state.set_state((name, keys.numpy().astype(np.uint32), *rest))
+    restore_numpy_state(states["numpy"], random_state)
     generator.set_state(states["generator"])
     torch.set_rng_state(states["torch"])
     if device.type == "cuda" and states["cuda"] is not None:

@@ -26,7 +26,7 @@ def test_pairs_meet_without_labels():
     Y = hidden @ rng.normal(size=(6, 15)) + 0.05 * rng.normal(size=(300, 15))
     hasher = CCAHasher(64, reg=0.01, random_state=0).fit(X[:200], Y[:200])
     assert not hasattr(hasher, "classes_")
-    sketch = hasher.project(X[200:]) >= 0
+    sketch = hasher.project(X[200:], "sketch") >= 0
     photo = hasher.project(Y[200:], view="image") >= 0
     distances = pairwise_distances(sketch, photo, metric="hamming")
     assert (distances.argmin(axis=1) == np.arange(100)).mean() > 0.9
@@ -37,7 +37,7 @@ def test_pairs_take_precedence_over_labels():
     X, y = rng.normal(size=(40, 5)), rng.integers(0, 2, 40)
     labelled = CCAHasher(8, random_state=0).fit(X, X[:, ::-1], y)
     plain = CCAHasher(8, random_state=0).fit(X, X[:, ::-1])
-    np.testing.assert_array_equal(labelled.project(X), plain.project(X))
+    np.testing.assert_array_equal(labelled.project(X, "sketch"), plain.project(X, "sketch"))
     assert list(labelled.classes_) == [0, 1]
 
 

@@ -33,13 +33,13 @@ def test_rotates_the_principal_components_of_both_views(views):
 
 def test_loss_is_that_of_the_bits(views):
     hasher = ITQHasher(6, random_state=0).fit(views[0])
-    values = hasher.project(views[0])
+    values = hasher.project(views[0], "sketch")
     loss = ((np.where(values >= 0, 1, -1) - values) ** 2).sum(axis=1).mean()
     assert hasher.loss_curve_[-1] == pytest.approx(loss)
 
 
 def test_rotation_balances_bits_that_components_do_not(views):
-    spread = ITQHasher(6, random_state=0).fit(*views).project(views[1]).std(axis=0)
+    spread = ITQHasher(6, random_state=0).fit(*views).project(views[1], "image").std(axis=0)
     components = PCA(6).fit_transform(np.concatenate(views[:2])).std(axis=0)
     assert spread.max() / spread.min() < components.max() / components.min()
 
@@ -52,7 +52,7 @@ def test_any_number_of_bits(views, n_bits):
     assert codes.shape == (80, -(-n_bits // 8))
     assert (np.unpackbits(codes, axis=1)[:, n_bits:] == 0).all()
     if n_bits >= 10:  # nothing is lost: distances of values are those of features
-        values = hasher.project(views[0])
+        values = hasher.project(views[0], "sketch")
         np.testing.assert_allclose(
             np.linalg.norm(values[0] - values[1:], axis=1),
             np.linalg.norm(views[0][0] - views[0][1:], axis=1),

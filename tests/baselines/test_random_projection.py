@@ -25,7 +25,7 @@ def test_is_centred_on_both_views():
     X, Y = np.zeros((10, 3)), np.full((30, 3), 4.0)
     hasher = RandomProjectionHasher(random_state=0).fit(X, Y, (np.zeros(10), np.zeros(30)))
     np.testing.assert_allclose(hasher.mean_, 3)
-    np.testing.assert_allclose(hasher.project(X), -3 * hasher.project(Y, "image")[:10])
+    np.testing.assert_allclose(hasher.project(X, "sketch"), -3 * hasher.project(Y, "image")[:10])
 
 
 def test_random_state():

@@ -45,7 +45,7 @@ def test_the_model_is_that_of_python(shared):
     hasher = CCAHasher(20, random_state=0).fit(sketches, photos, y)
     np.testing.assert_array_equal(
         model.transform(SketchImageArray(problem.queries, None)),
-        hasher.transform(features.transform(problem.queries)),
+        hasher.transform(features.transform(problem.queries, "sketch"), "sketch"),
     )
 
 

@@ -315,7 +315,7 @@ def test_settings_of_projections_are_chosen_by_their_ranking(data, tmp_path):
         for train, test in SketchKFold(3, shuffle=True, random_state=0).split(X, y):
             hasher = CCAHasher(3, reg=reg, random_state=0).fit(X[train], y[train])
             test_X, test_y = X[test], y[test]
-            queries = hasher.project(test_X.take_view("sketch")[:])
+            queries = hasher.project(test_X.take_view("sketch")[:], "sketch")
             gallery = hasher.project(test_X.take_view("image")[:], "image")
             relevant = test_y[~test_X.is_sketch] == test_y[test_X.is_sketch][:, None]
             nearness = -euclidean_distances(queries, gallery)

@@ -1,6 +1,8 @@
 """Validation, early stopping, going on, and checkpoints, through the estimator."""
 
+import errno
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,8 +24,8 @@ from sklearn_dsh import (
     stack_views,
 )
 from sklearn_dsh.codes import hamming_distances, pack_bits
-from sklearn_dsh.deep import _fit, _rounds
-from sklearn_dsh.deep._checkpoint import FILE_NAME
+from sklearn_dsh.deep import _checkpoint, _fit, _rounds
+from sklearn_dsh.deep._checkpoint import FILE_NAME, Checkpoint
 from sklearn_dsh.deep._sampling import StepPlanner
 from sklearn_dsh.deep._training import NetworkTrainer
 
@@ -252,8 +254,8 @@ class TestGoingOn:
         hasher = DeepSketchHasher(8, **QUICK).fit(*DATA)
         before, seen, original = hasher.transform(DATA[0]), [], NetworkTrainer.run
 
-        def run(self, *args):
-            losses = original(self, *args)
+        def run(self, *args, **kwargs):
+            losses = original(self, *args, **kwargs)
             seen.append(hasher.transform(DATA[0]))
             return losses
 
@@ -309,6 +311,31 @@ sketch, image = hasher.transform(DATA[0]), hasher.transform(DATA[1], view="image
 np.savez(sys.argv[3], sketch=sketch, image=image, seconds=seconds, n_rounds=len(rounds),
          loss=hasher.loss_curve_, project=hasher.project(DATA[0]))
 """
+INTERRUPTED = """
+import sys
+sys.path[:0] = [sys.argv[2]]
+import time
+import numpy as np
+from test_rounds import DATA, KILLED
+from sklearn_dsh import DeepSketchHasher
+from sklearn_dsh.deep._checkpoint import Checkpoint
+from sklearn_dsh.deep._training import NetworkTrainer
+
+def told(kind, name, when):
+    original, n = getattr(kind, name), 0
+    def call(self, *args):
+        nonlocal n
+        n += 1
+        if n in when:
+            print(name, n, flush=True)
+            time.sleep(1)  # here somebody presses Ctrl-C
+        return original(self, *args)
+    setattr(kind, name, call)
+
+told(NetworkTrainer, "_take_step", (3, 97))
+told(Checkpoint, "_write", (2,))  # the first tries whether the folder can be written to
+hasher = DeepSketchHasher(checkpoint_dir=sys.argv[1], **KILLED).fit(*DATA)
+"""
 KILLED = QUICK | {"n_bits": 16, "max_iter": 12, "steps_per_iter": 40, "validation_fraction": 0.2}
 
 
@@ -317,9 +344,9 @@ def counted_rounds():
     """The rounds that are really trained inside."""
     rounds, original = [], NetworkTrainer.run
 
-    def run(self, *args):
+    def run(self, *args, **kwargs):
         rounds.append(self.step)
-        return original(self, *args)
+        return original(self, *args, **kwargs)
 
     NetworkTrainer.run = run
     try:
@@ -363,14 +390,95 @@ class TestCheckpoints:
         assert 0 < resumed["n_rounds"] < undisturbed["n_rounds"] == KILLED["max_iter"]
         assert list(folder.iterdir()) == []
 
+    @pytest.mark.parametrize(
+        ("moment", "kept"), [("_take_step 3", 3), ("_take_step 97", 97), ("_write 2", 40)]
+    )
+    def test_ctrl_c_keeps_what_was_trained(self, tmp_path, undisturbed, moment, kept):
+        """In the first round, in a later one, and while the first checkpoint is written."""
+        folder, out = tmp_path / "checkpoints", tmp_path / "out.npz"
+        here = os.path.dirname(os.path.abspath(__file__))
+        process = subprocess.Popen(
+            [sys.executable, "-c", INTERRUPTED, str(folder), here],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        while process.stdout.readline().strip() != moment:
+            assert process.poll() is None, "finished before it was interrupted"
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate()
+        assert process.returncode == -signal.SIGINT
+        assert f"KeyboardInterrupt: Interrupted. What was trained is kept in '{folder}" in told
+        assert "the same call goes on from there" in told
+        assert [path.name for path in folder.iterdir()] == [FILE_NAME]
+        state = torch.load(folder / FILE_NAME, weights_only=True)["state"]
+        assert state["trainer"]["step"] == kept
+
+        assert start(folder, out).wait() == 0
+        resumed = np.load(out)
+        for name in ("sketch", "image", "loss", "project"):
+            np.testing.assert_array_equal(resumed[name], undisturbed[name])
+        assert list(folder.iterdir()) == []
+
+    def test_ctrl_c_without_a_checkpoint_ends_at_once(self, monkeypatch):
+        def press(*_):
+            os.kill(os.getpid(), signal.SIGINT)
+
+        monkeypatch.setattr(NetworkTrainer, "_take_step", press)
+        with pytest.raises(KeyboardInterrupt):
+            DeepSketchHasher(8, **QUICK).fit(*DATA)
+
+    @pytest.mark.parametrize(
+        ("data", "changes"),
+        [
+            (DATA, {"class_balanced": False}),
+            (IMAGES, {"architecture": Compact(32), "ema_decay": 0.9}),
+        ],
+        ids=["features", "images"],
+    )
+    def test_a_checkpoint_is_written_by_time(self, tmp_path, monkeypatch, data, changes):
+        """As often as is due, within rounds; the fit goes on from the last, as if undisturbed."""
+        saved, save = [], Checkpoint.save
+        monkeypatch.setattr(_checkpoint, "SECONDS", 0)
+
+        def count(self, state):
+            save(self, state)
+            saved.append(state["trainer"]["step"])
+            if saved[-1] == 7:
+                raise InterruptedError
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Checkpoint, "save", count)
+            with pytest.raises(InterruptedError):
+                DeepSketchHasher(8, checkpoint_dir=tmp_path, **QUICK | changes).fit(*data)
+        assert saved == [1, 2, 3, 4, 5, 6, 7]
+        resumed = DeepSketchHasher(8, checkpoint_dir=tmp_path, **QUICK | changes).fit(*data)
+        same(resumed, DeepSketchHasher(8, **QUICK | changes).fit(*data))
+
+    def test_a_full_disk_stops_no_training(self, tmp_path, monkeypatch):
+        def no_space(held, file):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(torch, "save", no_space)
+        with pytest.warns(RuntimeWarning, match=rf"{FILE_NAME}' could not be .*: No space") as told:
+            hasher = DeepSketchHasher(8, checkpoint_dir=tmp_path, **QUICK).fit(*DATA)
+        assert len(told) == 1
+        same(hasher, DeepSketchHasher(8, **QUICK).fit(*DATA))
+        assert list(tmp_path.iterdir()) == []
+
+    def test_too_little_space_is_told_before_anything_is_trained(self, tmp_path, monkeypatch):
+        free = shutil.disk_usage(tmp_path)._replace(free=100_000)
+        monkeypatch.setattr(shutil, "disk_usage", lambda path: free)
+        monkeypatch.setattr("sklearn_dsh.deep._fit.alternate", None)  # never reached
+        with pytest.raises(OSError, match=rf"{FILE_NAME}' takes about .* MB, and 0.1 MB are free"):
+            DeepSketchHasher(8, checkpoint_dir=tmp_path, **QUICK).fit(*DATA)
+
     def interrupted(self, folder, monkeypatch, data=DATA, kind=DeepSketchHasher, **changes):
         """A fit that is stopped by an error in its second round."""
         original = NetworkTrainer.run
 
-        def run(self, *args):
+        def run(self, *args, **kwargs):
             if self.step:
                 raise InterruptedError
-            return original(self, *args)
+            return original(self, *args, **kwargs)
 
         with monkeypatch.context() as patch:
             patch.setattr(NetworkTrainer, "run", run)
@@ -444,7 +552,7 @@ class TestCheckpoints:
     def test_a_folder_that_cannot_be_written_to_is_found_first(self, tmp_path, monkeypatch):
         (tmp_path / "file").write_text("")
         monkeypatch.setattr("sklearn_dsh.deep._fit.alternate", None)  # never reached
-        with pytest.raises(OSError, match="file"):
+        with pytest.raises(ValueError, match="file' is a file: expected a folder for checkpoints"):
             DeepSketchHasher(8, checkpoint_dir=tmp_path / "file", **QUICK).fit(*DATA)
 
     @pytest.mark.parametrize("part", [0.0, 0.5, 0.99])

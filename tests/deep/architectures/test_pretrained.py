@@ -144,7 +144,7 @@ def test_batch_norms_take_the_batches_statistics_if_told():
 def test_the_backbone_is_trained_at_a_part_of_the_rate(monkeypatch):
     rates = {}
 
-    def run(self, *args):
+    def run(self, *args, **kwargs):
         rates.update({len(g["params"]): g["lr"] for g in self.optimizer.adamw.param_groups})
         return []
 
@@ -240,11 +240,11 @@ def test_a_checkpoint_is_gone_on_from(tmp_path, monkeypatch, trained):
     expected = hasher(trained, n_versions=3).fit(*DATA).transform(PHOTOS, view="image")
     original, rounds = NetworkTrainer.run, []
 
-    def run(self, *args):
+    def run(self, *args, **kwargs):
         rounds.append(1)
         if len(rounds) == 2:
             raise InterruptedError
-        return original(self, *args)
+        return original(self, *args, **kwargs)
 
     with monkeypatch.context() as patch:
         patch.setattr(NetworkTrainer, "run", run)
@@ -420,11 +420,11 @@ class TestReadOutOfFeatures:
         undisturbed = hasher("last", **settings).fit(*DATA)
         run, rounds = NetworkTrainer.run, []
 
-        def interrupted(*arguments):
+        def interrupted(*arguments, **others):
             rounds.append(1)
             if len(rounds) == 3:
                 raise KeyboardInterrupt
-            return run(*arguments)
+            return run(*arguments, **others)
 
         monkeypatch.setattr(NetworkTrainer, "run", interrupted)
         again = hasher("last", checkpoint_dir=tmp_path, **settings)

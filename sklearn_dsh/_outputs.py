@@ -1,0 +1,147 @@
+"""What is written: looked at before any work, and whole or absent afterwards."""
+
+import os
+import secrets
+import shutil
+import stat
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+_KINDS = {
+    stat.S_IFDIR: "a folder",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFIFO: "a pipe",
+    stat.S_IFSOCK: "a socket",
+}
+MEGABYTE = 1 << 20
+
+
+def check_output_file(path, purpose="the result"):
+    """The file (Path) that `path` leads to, behind links.
+
+    Raises
+    ------
+    ValueError
+        If that is no regular file, or the folder it would be in is not there or cannot be written
+        to. Nothing has been written.
+    """
+    kind = _kind(path)
+    if kind not in (None, stat.S_IFREG):
+        raise ValueError(
+            f"{os.fspath(path)!r} is {_KINDS[kind]}: expected the name of a file for {purpose}."
+        )
+    real = Path(os.path.realpath(path))
+    if not real.parent.is_dir():
+        raise ValueError(f"There is no folder {str(real.parent)!r} to write {purpose} to: make it.")
+    _check_writable(real.parent)
+    return real
+
+
+def check_output_folder(path, purpose="the results"):
+    """The folder (Path) that `path` leads to, behind links; it need not be there.
+
+    Raises
+    ------
+    ValueError
+        If it is something else, or cannot be written to or made. Nothing has been written.
+    """
+    kind = _kind(path)
+    if kind not in (None, stat.S_IFDIR):
+        what = "a file" if kind == stat.S_IFREG else _KINDS[kind]
+        raise ValueError(f"{os.fspath(path)!r} is {what}: expected a folder for {purpose}.")
+    real = Path(os.path.realpath(path))
+    there = _existing(real)
+    if not there.is_dir():
+        raise ValueError(f"{str(there)!r} is no folder: {os.fspath(path)!r} cannot be made in it.")
+    _check_writable(there)
+    return real
+
+
+def check_space(path, n_bytes):
+    """OSError if about so many bytes do not fit where `path` is, or would be."""
+    free = shutil.disk_usage(_existing(Path(os.path.realpath(path)))).free
+    if n_bytes > free:
+        raise OSError(
+            f"{os.fspath(path)!r} takes about {n_bytes / MEGABYTE:,.1f} MB, and "
+            f"{free / MEGABYTE:,.1f} MB are free there: make room, or choose another place."
+        )
+
+
+@contextmanager
+def replaced(path):
+    """A binary file that takes the place of `path` at the end: whoever looks finds old or new.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; the file is named.
+    """
+    real = Path(os.path.realpath(path))
+    beside = real.with_name(f".{real.name}.{secrets.token_hex(4)}.part")
+    try:
+        with named_errors(path):
+            with open(beside, "xb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(beside, real)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+@contextmanager
+def named_errors(path):
+    """Let an OSError that names no file, as of a full disk, name this one."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        reason = error.strerror or str(error)
+        raise OSError(f"{os.fspath(path)!r} could not be written: {reason}.") from error
+
+
+def save_or_keep(save, path):
+    """``save(path)``; where that fails, what took hours is kept in another place.
+
+    Raises
+    ------
+    OSError
+        If it could not be written to `path`: the text says where it is instead.
+    """
+    try:
+        save(path)
+        return
+    except OSError as error:
+        name = f"{Path(path).name}.{secrets.token_hex(4)}"
+        for folder in dict.fromkeys((os.getcwd(), tempfile.gettempdir(), Path.home())):
+            elsewhere = Path(folder, name)
+            try:
+                save(elsewhere)
+            except (OSError, ValueError):
+                continue
+            raise OSError(
+                f"{error} What was made is kept in {str(elsewhere)!r}: move it where it belongs."
+            ) from error
+        raise
+
+
+def _kind(path):
+    """The type of what is there, behind links, as `stat` has it; None if nothing is."""
+    try:
+        return stat.S_IFMT(os.stat(path).st_mode)
+    except FileNotFoundError:
+        return None
+    except OSError as error:  # a file where a folder is expected, links in a circle, a long name
+        raise ValueError(f"{os.fspath(path)!r} cannot be written: {error.strerror}.") from error
+
+
+def _existing(path):
+    return next(place for place in (path, *path.parents) if place.exists())
+
+
+def _check_writable(folder):
+    if not os.access(folder, os.W_OK):
+        raise ValueError(f"The folder {str(folder)!r} cannot be written to: choose another place.")
