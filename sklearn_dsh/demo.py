@@ -5,20 +5,11 @@ encoded and searched with sketches that no method has seen. One table compares t
 picture shows what Deep Sketch Hashing finds.
 """
 
+# What takes seconds to import is imported where it is used, when something is shown already.
 import argparse
-import sys
-
-from sklearn.pipeline import Pipeline
-from tqdm import tqdm
 
 from ._outputs import check_output_file, replaced
-from .baselines import CCAHasher, ITQHasher, RandomProjectionHasher
-from .comparison import evaluate, make_problem, plot_retrieved
-from .comparison._report import format_table
-from .compose import PerView
-from .datasets import load_sketch_photo_folder, make_sketch_photo
-from .deep import DeepSketchHasher
-from .preprocessing import HOGFeatures
+from ._progress import Progress
 
 N_BITS = 64
 N_FOUND = 10  # photos drawn for each query
@@ -28,12 +19,19 @@ COLUMNS = ("method", "mAP", "P@{k}", "us/query encode", "us/query search", "byte
 
 def make_methods(*, n_bits=N_BITS, random_state=0):
     """The methods by name, unfitted; those for feature vectors read HOG features."""
+    from sklearn.pipeline import Pipeline
+
+    from .baselines import CCAHasher, ITQHasher, RandomProjectionHasher
+    from .compose import PerView
+    from .deep import DeepSketchHasher
+    from .preprocessing import HOGFeatures
+
     linear = {
         "CCA": CCAHasher(n_bits, random_state=random_state),
         "ITQ": ITQHasher(n_bits, random_state=random_state),
         "random": RandomProjectionHasher(n_bits, random_state=random_state),
     }
-    methods = {"DSH": DeepSketchHasher(n_bits, random_state=random_state)}
+    methods = {"DSH": DeepSketchHasher(n_bits, verbose=1, random_state=random_state)}
     for name, hasher in linear.items():
         features = PerView(sketch=HOGFeatures(), image=HOGFeatures())
         methods[name] = Pipeline([("hog", features), ("hasher", hasher)])
@@ -42,6 +40,8 @@ def make_methods(*, n_bits=N_BITS, random_state=0):
 
 def results_table(results, *, k):
     """The results, a dict of method to Result, as a table."""
+    from .comparison._report import format_table
+
     cells = [[column.format(k=k) for column in COLUMNS]]
     cells += [
         [
@@ -79,18 +79,24 @@ def main(argv=None):
             "    pip install matplotlib\n",
         )
 
-    if args.data is None:
-        data = make_sketch_photo(random_state=args.seed)
-    else:
-        data = load_sketch_photo_folder(args.data)
-    problem = make_problem(data, random_state=args.seed)
-    print(f"{args.data or 'Synthetic data'}: {problem.description}; {N_BITS}-bit codes.\n")
+    with Progress(desc="Loading"):
+        from .comparison import evaluate, make_problem, plot_retrieved
+        from .datasets import load_sketch_photo_folder, make_sketch_photo
+
+        methods = make_methods(random_state=args.seed)
+    with Progress(desc="Making drawings" if args.data is None else "Reading images"):
+        if args.data is None:
+            data = make_sketch_photo(random_state=args.seed)
+        else:
+            data = load_sketch_photo_folder(args.data)
+        problem = make_problem(data, random_state=args.seed)
+    print(
+        f"{args.data or 'Synthetic data'}: {problem.description}; {N_BITS}-bit codes.\n", flush=True
+    )
     results = {}
-    methods = make_methods(random_state=args.seed)
-    progress = tqdm(methods.items(), disable=not sys.stderr.isatty(), leave=False)
-    for name, hasher in progress:
-        progress.set_description(f"Training {name}")
-        results[name] = evaluate(hasher, problem, k=DEPTH)
+    for name, hasher in methods.items():
+        with Progress(desc=f"Training {name}", disable=name == "DSH"):  # it shows its own
+            results[name] = evaluate(hasher, problem, k=DEPTH)
     print(results_table(results, k=DEPTH))
     name, best = next(iter(results.items()))
     figure = plot_retrieved(

@@ -41,6 +41,13 @@ class Command(click.Command):
             raise click.ClickException(str(error)) from error
 
 
+def loading(quiet=False):
+    """Progress while packages are imported, and what is small is read."""
+    from .._progress import Progress
+
+    return Progress(desc="Loading", disable=quiet)
+
+
 def note(text, *, quiet=False):
     """Tell something that is no result."""
     if not quiet:

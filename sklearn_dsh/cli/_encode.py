@@ -8,7 +8,7 @@ import click
 from .._model_files import load_model
 from .._outputs import check_space, save_or_keep
 from .._pipelines import last_step
-from ._command import TRUST, Command, count, note, quiet_option
+from ._command import TRUST, Command, count, loading, note, quiet_option
 from ._files import encode_files, find_images
 
 gallery_option = click.option(
@@ -52,7 +52,8 @@ def encode(model, paths, output, view, labels, skip_bad, quiet):
 
     check_replaceable(output)  # known before anything is encoded
     files = find_images(paths)
-    hasher = load_model(model)
+    with loading(quiet):
+        hasher = load_model(model)
     n_bits = last_step(hasher).n_bits
     n_bytes = sum(len(os.fsencode(path)) for path in files) + len(files) * (-(-n_bits // 8) + 8)
     check_space(output, n_bytes)

@@ -3,7 +3,7 @@
 import click
 
 from .._model_files import load_model
-from ._command import TRUST, Command, count, json_option, note, print_json, quiet_option
+from ._command import TRUST, Command, count, json_option, loading, note, print_json, quiet_option
 from ._files import encode_files
 from ._training_items import count_trained_on
 
@@ -41,11 +41,12 @@ def evaluate(model, data, protocol, k, as_json, quiet):
       sklearn-dsh evaluate model.joblib my_folder
       sklearn-dsh evaluate model.joblib my_folder --protocol unseen --json
     """
-    from ..comparison import make_problem
-    from ..datasets import load_sketch_photo_folder
-    from ..metrics import mean_average_precision, precision_at_k
+    with loading(quiet):
+        from ..comparison import make_problem
+        from ..datasets import load_sketch_photo_folder
+        from ..metrics import mean_average_precision, precision_at_k
 
-    hasher = load_model(model)
+        hasher = load_model(model)
     fitted_on = getattr(hasher, "fitted_on_", None)  # None: not written by `fit`
     if protocol is None:
         fitted = None if fitted_on is None else fitted_on["protocol"]

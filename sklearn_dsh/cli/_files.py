@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from .._progress import Progress
+
 # A multiple of what the networks read at once, so that codes are those of a single call.
 _AT_ONCE = 1024
 
@@ -103,11 +105,9 @@ def encode_files(hasher, paths, view, *, quiet=False, skip_bad=False):
         If a file (it is named), or with `skip_bad` every one, cannot be read, or the hasher was not
         fitted on this view.
     """
-    from tqdm import tqdm
-
     codes, bad = [], {}
-    noun = "sketch" if view == "sketch" else "photo"
-    with tqdm(total=len(paths), unit=noun, desc="Encoding", disable=quiet) as bar:
+    unit = "sketches" if view == "sketch" else "photos"
+    with Progress(len(paths), unit=unit, desc="Encoding", disable=quiet) as bar:
         for start in range(0, len(paths), _AT_ONCE):
             batch = paths[start : start + _AT_ONCE]
             try:

@@ -12,7 +12,8 @@ import sklearn_dsh
 from .._model_files import save_model
 from .._outputs import MEGABYTE, check_output_file, check_space, save_or_keep
 from .._pipelines import last_step
-from ._command import Command, count, note, quiet_option
+from .._progress import Progress
+from ._command import Command, count, loading, note, quiet_option
 from ._evaluate import PROTOCOLS
 from ._settings import architecture_option, make_estimator, parse_settings
 from ._training_items import item_ids
@@ -21,7 +22,9 @@ from ._training_items import item_ids
 @click.command(cls=Command, short_help="Train a model on a folder.")
 @click.argument("data", type=click.Path())
 @click.argument("model", type=click.Path())
-@click.option("--bits", default=64, show_default=True, help="Length of the codes.")
+@click.option(
+    "--bits", type=click.IntRange(min=1), default=64, show_default=True, help="Length of the codes."
+)
 @click.option(
     "--method",
     default="DSH",
@@ -42,7 +45,7 @@ from ._training_items import item_ids
     type=click.IntRange(min=32),
     help="Side in pixels at which images are read.  [default: the architecture's, 64]",
 )
-@click.option("--steps", type=click.IntRange(min=1), help="Gradient steps in all, about.")
+@click.option("--steps", type=click.IntRange(min=1), help="Gradient steps in all.")
 @click.option("--seed", default=0, show_default=True)
 @click.option("--device", help="auto, cpu, cuda, ...")
 @click.option(
@@ -83,11 +86,12 @@ def fit(
     if steps is not None and "steps_per_iter" in settings:
         raise click.UsageError("--steps and --set steps_per_iter=... say the same: give one.")
     check_output_file(model, "the model")
-    estimator = make_estimator(method, settings, steps, architecture, size)
+    with loading(quiet):
+        estimator = make_estimator(method, settings, steps, architecture, size)
 
-    from ..datasets import load_sketch_photo_folder
+        from ..datasets import load_sketch_photo_folder
 
-    read = load_sketch_photo_folder(data, size=None)
+        read = load_sketch_photo_folder(data, size=None)
     if protocol is None:
         protocol = "all" if read.split_sketch is None else "paper"
     hasher = last_step(estimator)
@@ -112,7 +116,8 @@ def fit(
         },
     }
     start = time.perf_counter()
-    estimator.fit(X, y)
+    with Progress(desc=f"Training {method}", disable=quiet or shows_progress):
+        estimator.fit(X, y)
     seconds = time.perf_counter() - start
     if shows_progress:
         hasher.set_params(verbose=0)

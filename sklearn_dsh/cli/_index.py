@@ -2,7 +2,7 @@
 
 import click
 
-from ._command import Command, count, json_option, note, print_json
+from ._command import Command, count, json_option, note, print_json, quiet_option
 from ._encode import gallery_option
 
 
@@ -10,7 +10,8 @@ from ._encode import gallery_option
 @click.argument("galleries", nargs=-1, required=True, type=click.Path())
 @gallery_option
 @json_option
-def index(galleries, output, as_json):
+@quiet_option
+def index(galleries, output, as_json, quiet):
     """Put GALLERIES, encoded in pieces by the same model, together into one.
 
     Photos keep the order of the pieces. Also tells how HammingRetriever would search the whole in
@@ -41,7 +42,10 @@ def index(galleries, output, as_json):
     stats = retriever.search_stats()
     n_repeated = len(paths) - len(set(paths))
     if n_repeated:
-        note(f"{count(n_repeated, 'path')} occur more than once: such photos are found repeatedly.")
+        note(
+            f"{count(n_repeated, 'path')} occur more than once: such photos are found repeatedly.",
+            quiet=quiet,
+        )
     report = {
         "gallery": output,
         "n_pieces": len(pieces),

@@ -9,13 +9,14 @@ import sklearn_dsh
 
 from .._model_files import load_model
 from .._pipelines import last_step
-from ._command import TRUST, Command, json_option, print_json
+from ._command import TRUST, Command, json_option, loading, print_json, quiet_option
 
 
 @click.command(cls=Command, short_help="Tell what a model or gallery is.", epilog=TRUST)
 @click.argument("path", type=click.Path())
 @json_option
-def info(path, as_json):
+@quiet_option
+def info(path, as_json, quiet):
     """Tell what PATH, a model file or the folder of a gallery, is.
 
     \b
@@ -23,7 +24,8 @@ def info(path, as_json):
       sklearn-dsh info model.joblib
       sklearn-dsh info my_gallery --json
     """
-    facts = _of_gallery(path) if os.path.isdir(path) else _of_model(path)
+    with loading(quiet):
+        facts = _of_gallery(path) if os.path.isdir(path) else _of_model(path)
     if as_json:
         print_json(facts)
         return

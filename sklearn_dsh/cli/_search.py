@@ -3,7 +3,7 @@
 import click
 
 from .._model_files import check_same_model, load_model
-from ._command import TRUST, Command, json_option, print_json
+from ._command import TRUST, Command, json_option, loading, print_json, quiet_option
 from ._files import encode_files, find_images
 
 
@@ -25,7 +25,8 @@ from ._files import encode_files, find_images
     help="What the files are: image for photos that look for photos.",
 )
 @json_option
-def search(model, gallery, sketches, top, radius, view, as_json):
+@quiet_option
+def search(model, gallery, sketches, top, radius, view, as_json, quiet):
     """Print the photos of GALLERY nearest to each of SKETCHES: distance in bits, path, label.
 
     SKETCHES are files with dark strokes on white; folders of such; or - for a list on stdin. With
@@ -40,10 +41,11 @@ def search(model, gallery, sketches, top, radius, view, as_json):
     """
     from ..gallery import Gallery
 
-    held = Gallery.load(gallery)
-    files = find_images(sketches)
-    hasher = load_model(model)
-    check_same_model(held, hasher, model, gallery)
+    with loading(quiet):
+        hasher = load_model(model)
+        held = Gallery.load(gallery)
+        files = find_images(sketches)
+        check_same_model(held, hasher, model, gallery)
     codes, _ = encode_files(hasher, files, view, quiet=True)
     if radius is None:
         found = held.search(codes, 10 if top is None else top)

@@ -33,8 +33,8 @@ def serve(model, gallery, host, port, open_browser):
         from sklearn_dsh.serve import run
     except ImportError as error:
         raise ImportError(
-            f"The page needs packages that are not installed ({error}): pip install starlette "
-            "uvicorn"
+            f"The page needs packages that are not installed ({error}): pip install "
+            '"sklearn-dsh[demo]"'
         ) from error
     if host not in ("127.0.0.1", "localhost", "::1"):
         note(

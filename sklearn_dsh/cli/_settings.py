@@ -2,7 +2,6 @@
 
 import ast
 import json
-import math
 
 import click
 
@@ -120,8 +119,13 @@ def make_estimator(method_name, settings, steps, architecture="compact", size=No
     if steps is not None:
         rounds = settings.get("max_iter", hasher.max_iter)
         if isinstance(rounds, int) and rounds > 0:  # the hasher refuses all else
-            settings["steps_per_iter"] = math.ceil(steps / rounds)
+            rounds = min(rounds, steps)
+            settings["max_iter"] = rounds
+            settings["steps_per_iter"] = [
+                steps // rounds + (i < steps % rounds) for i in range(rounds)
+            ]
     hasher.set_params(**settings)
+    hasher._validate_params()  # before data are read
     if not on_features:
         return hasher
     image_size = {} if size is None else {"image_size": size}

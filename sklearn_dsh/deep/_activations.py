@@ -83,6 +83,7 @@ def compute_activations(
     seed,
     autocast,
     n_jobs,
+    progress=None,
 ):
     """A `TrainingSet` whose images have passed the frozen part of a network.
 
@@ -107,6 +108,8 @@ def compute_activations(
     autocast : context manager
         The precision in which they pass.
     n_jobs : int or None
+    progress : tqdm bar, default=None
+        Tells how many images have passed.
     """
     sources, tokens = {}, None
     size = architecture.sizes()["sketch"]
@@ -121,6 +124,8 @@ def compute_activations(
             kept[name].put(start, version, values)
 
         for part, own, images in _shared_blocks(source, view, processes, n_jobs):
+            if progress is not None:
+                progress.set_postfix_str(f"{view} {part.start} of {len(source)}", refresh=False)
             draws = _draws(seed, view, part, own, device)
             units = {view: as_tensor(images, device), "token": None}
             if view == "image" and sketch_tokens is not None:

@@ -57,7 +57,11 @@ class BaseDeepHasher(BaseCrossModalHasher):
         "architecture": [StrOptions(set(BY_NAME)), Architecture],
         "sketch_tokens": [StrOptions({"auto"}), None, callable, HasMethods("transform")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "steps_per_iter": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "steps_per_iter": [
+            StrOptions({"auto"}),
+            Interval(Integral, 1, None, closed="left"),
+            "array-like",
+        ],
         "batch_size": [Interval(Integral, 2, None, closed="left")],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "schedule": [StrOptions(set(SCHEDULES))],

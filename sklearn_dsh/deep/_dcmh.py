@@ -1,6 +1,7 @@
 """Deep Cross-Modal Hashing (Jiang and Li, CVPR 2017)."""
 
 import os
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, Literal
 
@@ -65,8 +66,8 @@ class DCMHHasher(BaseDeepHasher):
         As in DeepSketchHasher.
     max_iter : int, default=3
         Rounds: gradient steps, then new codes.
-    steps_per_iter : int or "auto", default="auto"
-        Gradient steps of one round. "auto": as in DeepSketchHasher.
+    steps_per_iter : int, list of int or "auto", default="auto"
+        Gradient steps of one round, or of each. "auto": as in DeepSketchHasher.
     batch_size : int, default=32
         Pairs in one gradient step.
     learning_rate : float, default=1e-3
@@ -132,7 +133,7 @@ class DCMHHasher(BaseDeepHasher):
         architecture: Literal["compact", "paper", "pretrained"] | Architecture = "compact",
         sketch_tokens: Any = "auto",
         max_iter: int = 3,
-        steps_per_iter: int | Literal["auto"] = "auto",
+        steps_per_iter: int | Sequence[int] | Literal["auto"] = "auto",
         batch_size: int = 32,
         learning_rate: float = 1e-3,
         augment: bool = True,

@@ -4,13 +4,14 @@ import math
 import os
 from contextlib import nullcontext
 from functools import partial
+from numbers import Integral
 
 import numpy as np
 import torch
 from sklearn.base import clone
 from sklearn.utils import check_random_state
-from tqdm import tqdm
 
+from .._progress import Progress
 from ..preprocessing import EdgeTokens
 from ._activations import compute_activations
 from ._batches import byte_array, kind_of, wants_tokens
@@ -149,61 +150,68 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
     parts = {"train": (views, labels)}
     if rows is not None:
         parts = {name: take_rows(views, labels, of_part) for name, of_part in rows.items()}
-    has_frozen = "images" in kinds.values() and architecture.has_frozen
-    if has_frozen:
-        sets = {name: unread_training_set(*part, architecture) for name, part in parts.items()}
-    else:
-        sets = _read_sets(hasher, parts, architecture, tokens)
-    method = make_method(sets["train"].labels, random_state)
+    train_labels = parts["train"][1]
     kind = architecture.trained_part if "images" in kinds.values() else "features"
-    steps = _steps_per_round(hasher, kind, sets["train"].labels)
-    n_rounds = 1 if one_round else hasher.max_iter
+    steps = _steps_of_rounds(hasher, kind, train_labels)
+    if one_round:
+        steps = steps[:1]
     # Threads that wait for each other cost more than the small products of feature vectors.
     threads = nullcontext() if "images" in kinds.values() else thread_limit(1)
-    progress = tqdm(
-        total=steps * n_rounds,
-        desc=type(hasher).__name__,
+    progress = Progress(
+        sum(steps),
+        desc=f"{type(hasher).__name__}, reading",
         disable=not hasher.verbose or processes.rank > 0,
-        unit="step",
     )
-    with threads, seeded(seed, device), progress, told_of(checkpoint):
-        network = architecture.build(network_settings).to(device)
-        if start is not None:
-            from_arrays(network, start["weights_"], assign=False)
-        else:
-            start_from(network, start_weights)
+    with progress, told_of(checkpoint):
+        has_frozen = "images" in kinds.values() and architecture.has_frozen
         if has_frozen:
-            sets = _passed_sets(hasher, sets, network, architecture, tokens, processes, seed)
-        training, held_out = sets["train"], sets.get("held_out")
-        if start is None:
-            standardise(network, training.sources)
-        planner = StepPlanner(
-            training.labels,
-            steps * n_rounds,
-            random_state,
-            hasher,
-            mixes=hasher.augment and method.mixes and kind != "backbone",
-            paired=method.paired,
-            n_versions={
-                view: source.n_versions
-                for view, source in training.sources.items()
-                if source.passed_frozen
-            },
-        )
-        generator = torch.Generator().manual_seed(seed)
-        trainer = NetworkTrainer(network, training, planner, device, generator, hasher, processes)
-        history, found = alternate(
-            trainer,
-            method,
-            hasher,
-            n_rounds=n_rounds,
-            steps=steps,
-            trained=start is not None,
-            held_out=held_out,
-            resumed=resumed,
-            checkpoint=checkpoint,
-            progress=progress,
-        )
+            sets = {name: unread_training_set(*part, architecture) for name, part in parts.items()}
+        else:
+            sets = _read_sets(hasher, parts, architecture, tokens)
+        method = make_method(train_labels, random_state)
+        with threads, seeded(seed, device):
+            network = architecture.build(network_settings).to(device)
+            if start is not None:
+                from_arrays(network, start["weights_"], assign=False)
+            else:
+                start_from(network, start_weights)
+            if has_frozen:
+                sets = _passed_sets(
+                    hasher, sets, network, architecture, tokens, processes, seed, progress
+                )
+            training, held_out = sets["train"], sets.get("held_out")
+            if start is None:
+                standardise(network, training.sources)
+            planner = StepPlanner(
+                training.labels,
+                sum(steps),
+                random_state,
+                hasher,
+                mixes=hasher.augment and method.mixes and kind != "backbone",
+                paired=method.paired,
+                n_versions={
+                    view: source.n_versions
+                    for view, source in training.sources.items()
+                    if source.passed_frozen
+                },
+            )
+            progress.set_description_str(type(hasher).__name__, refresh=False)
+            progress.unpause()  # what was read took no step's time
+            generator = torch.Generator().manual_seed(seed)
+            trainer = NetworkTrainer(
+                network, training, planner, device, generator, hasher, processes
+            )
+            history, found = alternate(
+                trainer,
+                method,
+                hasher,
+                steps=steps,
+                trained=start is not None,
+                held_out=held_out,
+                resumed=resumed,
+                checkpoint=checkpoint,
+                progress=progress,
+            )
     if checkpoint is not None:
         processes.first(checkpoint.remove)
     before = start or {}
@@ -238,7 +246,7 @@ def _read_sets(hasher, parts, architecture, tokens):
     }
 
 
-def _passed_sets(hasher, unread, network, architecture, tokens, processes, seed):
+def _passed_sets(hasher, unread, network, architecture, tokens, processes, seed, progress):
     """Training sets of what the frozen part of the network makes of images."""
     device = processes.device
     store = _BoundedStore(hasher.cache_size * MEGABYTE, hasher.cache_dir)
@@ -255,6 +263,7 @@ def _passed_sets(hasher, unread, network, architecture, tokens, processes, seed)
             seed=seed,
             autocast=autocast(resolve_precision(hasher.precision, device), device),
             n_jobs=hasher.n_jobs,
+            progress=progress,
         )
         for name, of_part in unread.items()
     }
@@ -299,9 +308,19 @@ def _check_same_networks(start, architecture, network_settings, classes):
         )
 
 
-def _steps_per_round(hasher, kind, labels):
-    if hasher.steps_per_iter != "auto":
-        return hasher.steps_per_iter
-    epoch = math.ceil(max(len(y) for y in labels.values()) / hasher.batch_size)
-    n_epochs, low, high = AUTO_STEPS[kind]
-    return math.ceil(min(max(n_epochs * epoch, low), high) / hasher.max_iter)
+def _steps_of_rounds(hasher, kind, labels):
+    """Gradient steps of each round."""
+    steps, n_rounds = hasher.steps_per_iter, hasher.max_iter
+    if isinstance(steps, str):  # "auto"
+        epoch = math.ceil(max(len(y) for y in labels.values()) / hasher.batch_size)
+        n_epochs, low, high = AUTO_STEPS[kind]
+        steps = math.ceil(min(max(n_epochs * epoch, low), high) / n_rounds)
+    if isinstance(steps, Integral):
+        return [int(steps)] * n_rounds
+    values = np.asarray(steps)
+    if values.shape != (n_rounds,) or values.dtype.kind not in "iu" or values.min() < 1:
+        raise ValueError(
+            f"steps_per_iter={steps!r}: expected a number of steps, 1 or more, or a list of one "
+            f"for each of max_iter={n_rounds} rounds."
+        )
+    return values.tolist()

@@ -1,6 +1,7 @@
 """The estimator: Deep Sketch Hashing behind scikit-learn's interface."""
 
 import os
+from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any, Literal, Self
 
@@ -90,9 +91,10 @@ class DeepSketchHasher(BaseDeepHasher):
         ``FrozenEstimator``.
     max_iter : int, default=3
         Rounds of the alternation (codes, then networks).
-    steps_per_iter : int or "auto", default="auto"
-        Gradient steps of one round. "auto": 36 epochs of the larger view over all rounds (40
-        for features), at least 300 steps and at most 4,000.
+    steps_per_iter : int, list of int or "auto", default="auto"
+        Gradient steps of one round, or of each. "auto": 36 epochs of the larger view over all
+        rounds, at least 300 steps and at most 4,000; 12 epochs and at most 1,500 steps for features
+        and frozen networks, 6 and at most 800 for pretrained networks that are trained on.
     batch_size : int, default=32
         Items of each view in one gradient step.
     learning_rate : float, default=1e-3
@@ -246,7 +248,7 @@ class DeepSketchHasher(BaseDeepHasher):
         class_vectors: dict[Any, ArrayLike] | ArrayLike | None = None,
         sketch_tokens: Any = "auto",
         max_iter: int = 3,
-        steps_per_iter: int | Literal["auto"] = "auto",
+        steps_per_iter: int | Sequence[int] | Literal["auto"] = "auto",
         batch_size: int = 32,
         learning_rate: float = 1e-3,
         schedule: Literal["cosine", "linear", "constant"] = "cosine",

@@ -1,6 +1,7 @@
 """Siamese and triplet networks: one space for sketches and photos, learned from distances."""
 
 import os
+from collections.abc import Sequence
 from numbers import Real
 from typing import Any, Literal
 
@@ -50,7 +51,7 @@ class DeepMetricHasher(BaseDeepHasher):
         As in DeepSketchHasher.
     max_iter : int, default=3
         Times ``steps_per_iter`` is the number of gradient steps.
-    steps_per_iter : int or "auto", default="auto"
+    steps_per_iter : int, list of int or "auto", default="auto"
         "auto": as in DeepSketchHasher.
     batch_size : int, default=32
         Items of each view in one gradient step.
@@ -118,7 +119,7 @@ class DeepMetricHasher(BaseDeepHasher):
         architecture: Literal["compact", "paper", "pretrained"] | Architecture = "compact",
         sketch_tokens: Any = "auto",
         max_iter: int = 3,
-        steps_per_iter: int | Literal["auto"] = "auto",
+        steps_per_iter: int | Sequence[int] | Literal["auto"] = "auto",
         batch_size: int = 32,
         learning_rate: float = 1e-3,
         augment: bool = True,

@@ -74,7 +74,6 @@ def alternate(
     method,
     settings,
     *,
-    n_rounds,
     steps,
     trained,
     held_out=None,
@@ -94,8 +93,8 @@ def alternate(
         update.
     settings : estimator
         Read for n_iter_no_change.
-    n_rounds, steps : int
-        Rounds, and gradient steps of one.
+    steps : list of int
+        Gradient steps of each round.
     trained : bool
         Whether the networks were trained before: their outputs enter the first update then.
     held_out : TrainingSet or None
@@ -131,6 +130,7 @@ def alternate(
         processes.first(lambda: checkpoint.save(state))
 
     keeper = None if checkpoint is None else Keeper(checkpoint.is_due, keep)
+    n_rounds = len(steps)
     patience = settings.n_iter_no_change or math.inf
     while history.n_rounds < n_rounds and not (
         history.validation_scores and history.rounds_without_gain() >= patience
@@ -140,7 +140,9 @@ def alternate(
             history.objective_curve.append(_update(method, outputs, processes))
         trainer.read_out(method)
         loss_of = method.make_loss(trainer.device)
-        history.loss_curve += trainer.run(steps, loss_of, progress, begun=begun, keeper=keeper)
+        history.loss_curve += trainer.run(
+            steps[history.n_rounds], loss_of, progress, begun=begun, keeper=keeper
+        )
         begun = None
         history.n_rounds += 1
         if held_out is not None or history.n_rounds == n_rounds:

@@ -51,4 +51,4 @@ def test_without_its_packages(monkeypatch, run):
     monkeypatch.setitem(sys.modules, "sklearn_dsh.serve", None)
     result = run("serve", code=1)
     assert result.stderr.startswith("Error: The page needs packages that are not installed (")
-    assert result.stderr.endswith(": pip install starlette uvicorn\n")
+    assert result.stderr.endswith(': pip install "sklearn-dsh[demo]"\n')

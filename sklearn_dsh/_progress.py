@@ -1,0 +1,75 @@
+"""Progress: a bar where somebody looks, a line every few seconds where it goes to a log."""
+
+import math
+import sys
+import threading
+import time
+
+from tqdm import tqdm
+
+SECONDS = 5.0  # between two lines of a log, and at most between two looks of a bar
+_LINE = "{desc}: {n_fmt} of {total_fmt} {unit}, {elapsed} gone, {remaining} left{postfix}"
+_LINE_WITHOUT_END = "{desc}: {elapsed} gone{postfix}"
+
+
+class Progress(tqdm):
+    """tqdm's bar on stderr, which moves on while nothing is counted, too.
+
+    Where stderr is no terminal, as in a log, it is a line at the start, one every `SECONDS` and one
+    at the end.
+
+    Parameters
+    ----------
+    total : int or None
+        What is counted; None if there is nothing to count, only time that goes by.
+    desc : str
+        What is done.
+    unit : str, default="steps"
+    disable : bool, default=False
+    """
+
+    def __init__(self, total=None, *, desc, unit="steps", disable=False):
+        file, how = sys.stderr, {}
+        # A notebook's stderr is no terminal, and takes a bar all the same.
+        self._lines = None
+        if not (file.isatty() or type(file).__module__.startswith("ipykernel")):
+            self._lines = file = _Lines(file)
+            how["mininterval"] = math.inf  # only `_go_on` looks
+        if total is None or self._lines is not None:
+            how["bar_format"] = _LINE_WITHOUT_END if total is None else _LINE
+        how["leave"] = False if total is None else None  # None: if it is no bar within another
+        super().__init__(total=total, desc=desc, unit=unit, disable=disable, file=file, **how)
+        self._ended = threading.Event()
+        if not disable:
+            threading.Thread(target=self._go_on, daemon=True).start()
+
+    def _go_on(self):
+        while not self._ended.wait(SECONDS if self._lines is None else self._lines.wait()):
+            self.refresh()
+
+    def close(self):
+        if not self.disable:
+            self._ended.set()
+        super().close()
+
+
+class _Lines:
+    """A log, for what expects a terminal: each look of a bar is a line."""
+
+    encoding = "ascii"
+
+    def __init__(self, file):
+        self.file, self.written_at = file, time.monotonic()
+
+    def write(self, text):
+        line = text.strip()
+        if line:
+            self.file.write(f"{line}\n")
+            self.written_at = time.monotonic()
+
+    def flush(self):
+        self.file.flush()
+
+    def wait(self):
+        """Seconds until the next line is due."""
+        return max(self.written_at + SECONDS - time.monotonic(), 0.1)
