@@ -1,6 +1,6 @@
 """Features of a pretrained backbone, for methods that read vectors."""
 
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import torch
@@ -11,10 +11,12 @@ from sklearn.base import (
     TransformerMixin,
     _fit_context,
 )
+from sklearn.utils._param_validation import StrOptions
 
 from ..preprocessing._images import ImageInputMixin, check_images
 from ._batches import ImageSource, as_tensor, read_blocks
 from ._pixels import to_network
+from ._polarity import POLARITIES, check_strokes
 from ._weights import cached_network, resolve_encoding_device, start_from
 from .architectures import Backbone, Pretrained, describe_network
 
@@ -33,6 +35,8 @@ class BackboneFeatures(
         None: :class:`~sklearn_dsh.EfficientNetLite0`, from ImageNet.
     size : int, default=None
         Side in pixels at which images are read, 32 or more. None: that of the backbone.
+    polarity : {"dark", "bright", "auto"}, default="dark"
+        Of the strokes of sketches, as in :class:`~sklearn_dsh.Pretrained`.
     n_jobs : int, default=None
         Processes that decode files ahead of the network.
     device : str, default="auto"
@@ -57,6 +61,7 @@ class BackboneFeatures(
     _parameter_constraints = {
         "backbone": [Backbone, None],
         "size": [int, None],
+        "polarity": [StrOptions(set(POLARITIES))],
         "n_jobs": [int, None],
         "device": [str],
     }
@@ -66,16 +71,20 @@ class BackboneFeatures(
         backbone: Backbone | None = None,
         *,
         size: int | None = None,
+        polarity: Literal["dark", "bright", "auto"] = "dark",
         n_jobs: int | None = None,
         device: str = "auto",
     ) -> None:
         self.backbone = backbone
         self.size = size
+        self.polarity = polarity
         self.n_jobs = n_jobs
         self.device = device
 
     def _architecture(self):
-        architecture = Pretrained(self.backbone, size=self.size, trained="none")
+        architecture = Pretrained(
+            self.backbone, size=self.size, trained="none", polarity=self.polarity
+        )
         architecture.check({"image": "images"})
         return architecture
 
@@ -127,10 +136,12 @@ class BackboneFeatures(
         network, pixels = self._network(architecture), architecture.pixels()["image"]
         device = next(network.parameters()).device
         view = "sketch" if X.ndim == 3 else "image"
+        if view == "sketch":
+            check_strokes(X, architecture)
         parts = []
         with torch.inference_mode():
             for _, batch in read_blocks(
-                ImageSource(X, view, architecture.sizes()[view]), self.n_jobs
+                ImageSource(X, view, architecture.sizes()[view], self.polarity), self.n_jobs
             ):
                 parts.append(network(to_network(as_tensor(batch, device), pixels)).cpu().numpy())
         return np.concatenate(parts)

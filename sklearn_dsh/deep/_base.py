@@ -11,8 +11,9 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ..base import BaseCrossModalHasher
-from ._batches import make_source, make_tokens, wants_tokens
+from ._batches import kind_of, make_source, make_tokens, wants_tokens
 from ._optimizer import PRECISIONS, SCHEDULES
+from ._polarity import check_strokes
 from ._training import compute_outputs
 from ._weights import cached_network, count_bytes, from_arrays, resolve_encoding_device
 from .architectures import BY_NAME, Architecture, describe_network, resolve_architecture
@@ -174,6 +175,8 @@ class BaseDeepHasher(BaseCrossModalHasher):
         return self._compute(network, rows, view, resolve_encoding_device(self.device))
 
     def _project_view(self, X, view):
+        if view == "sketch" and kind_of(X) == "images":
+            check_strokes(X, self.architecture_)
         device = resolve_encoding_device(self.device)
         network = cached_network(
             self, self.weights_, device, lambda: self._rebuild_network().to(device)
@@ -188,7 +191,7 @@ class BaseDeepHasher(BaseCrossModalHasher):
                 return None
             return make_tokens(self.sketch_tokens_, photos, sizes["sketch"], self.n_jobs)
 
-        source = make_source(X, view, sizes[view])
+        source = make_source(X, view, sizes[view], self.architecture_.polarity)
         return compute_outputs(
             network,
             source,

@@ -5,6 +5,7 @@ import torch
 from sklearn.base import clone
 
 from ..preprocessing import EdgeTokens, load_image, resize_images
+from ._polarity import with_dark_strokes
 from ._reading import read_ahead
 
 LARGE = 128  # pixels
@@ -20,12 +21,15 @@ class ImageSource:
     view : {"sketch", "image"}
     size : int
         Side in pixels of what comes out.
+    polarity : {"dark", "bright", "auto"}, default="dark"
+        Of sketches, which come out as dark strokes on white.
     """
 
     passed_frozen = False  # whether rows are outputs of the networks' frozen part
 
-    def __init__(self, X, view, size):
+    def __init__(self, X, view, size, polarity="dark"):
         self.X, self.view, self.size, self.mode = X, view, size, _MODES[view]
+        self.polarity = polarity if view == "sketch" else "dark"
 
     @property
     def block(self):
@@ -63,10 +67,15 @@ class ImageSource:
     def __getitem__(self, rows):
         picked = self.X[rows]
         if picked.ndim == 1:
-            return np.stack([load_image(path, self.size, self.mode) for path in picked])
-        if picked.shape[1:3] == (self.size, self.size):
-            return np.asarray(picked)
-        return resize_images(np.asarray(picked), self.size)
+            return np.stack([self._read(path) for path in picked])
+        picked = with_dark_strokes(np.asarray(picked), self.polarity)
+        return resize_images(picked, self.size)
+
+    def _read(self, path):
+        if self.polarity == "dark":
+            return load_image(path, self.size, self.mode)
+        whole = load_image(path, None, self.mode)[None]  # its size says what is mostly dark
+        return resize_images(with_dark_strokes(whole, self.polarity), self.size)[0]
 
 
 class FeatureSource:
@@ -95,8 +104,10 @@ def kind_of(X):
     return "features" if X.ndim == 2 else "images"
 
 
-def make_source(X, view, size):
-    return FeatureSource(X) if kind_of(X) == "features" else ImageSource(X, view, size)
+def make_source(X, view, size, polarity="dark"):
+    if kind_of(X) == "features":
+        return FeatureSource(X)
+    return ImageSource(X, view, size, polarity)
 
 
 def wants_tokens(sketch_tokens, architecture):

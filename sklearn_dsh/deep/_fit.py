@@ -17,6 +17,7 @@ from ._activations import compute_activations
 from ._batches import byte_array, kind_of, wants_tokens
 from ._checkpoint import Checkpoint, fingerprint, told_of
 from ._optimizer import autocast, resolve_precision
+from ._polarity import check_strokes
 from ._processes import Processes, local_device
 from ._reading import ByteFile
 from ._rounds import alternate
@@ -121,6 +122,7 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
         readout=hasher.readout,
     )
     tokens = resolve_tokens(hasher, network_settings)
+    were_dark = kinds.get("sketch") == "images" and check_strokes(views["sketch"], architecture)
     if start is not None:
         _check_same_networks(start, architecture, network_settings, hasher.classes_)
     start_weights = architecture.start_weights(network_settings) if start is None else {}
@@ -225,13 +227,14 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
         "n_iter_": before.get("n_iter_", 0) + history.n_rounds,
         "weights_": found.weights,
         "_split_seed": split_seed,
+        "_sketches_were_dark": were_dark,
     }
     return fitted, found.learned
 
 
 def _read_sets(hasher, parts, architecture, tokens):
     """Training sets of what is read as it is, images at the networks' size; in memory if small."""
-    n_bytes = sum(bytes_to_store(part, architecture.sizes(), tokens) for part, _ in parts.values())
+    n_bytes = sum(bytes_to_store(part, architecture, tokens) for part, _ in parts.values())
     in_memory = n_bytes <= hasher.cache_size * MEGABYTE
     return {
         name: make_training_set(

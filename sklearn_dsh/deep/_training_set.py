@@ -32,22 +32,23 @@ class TrainingSet:
     pixels: dict = field(default_factory=lambda: dict.fromkeys(("sketch", "image")))
 
 
-def _make_sources(views, sizes):
-    return {view: make_source(X, view, sizes[view]) for view, X in views.items()}
+def _make_sources(views, architecture):
+    sizes = architecture.sizes()
+    return {
+        view: make_source(X, view, sizes[view], architecture.polarity) for view, X in views.items()
+    }
 
 
 def unread_training_set(views, labels, architecture):
     """Sources of which nothing is read yet, without tokens."""
-    return TrainingSet(
-        _make_sources(views, architecture.sizes()), labels, None, architecture.pixels()
-    )
+    return TrainingSet(_make_sources(views, architecture), labels, None, architecture.pixels())
 
 
-def bytes_to_store(views, sizes, sketch_tokens):
+def bytes_to_store(views, architecture, sketch_tokens):
     """What `make_training_set` stores of these views, if it keeps their images."""
-    n_bytes = sum(source.n_bytes_at_size for source in _make_sources(views, sizes).values())
+    n_bytes = sum(source.n_bytes_at_size for source in _make_sources(views, architecture).values())
     if sketch_tokens is not None:
-        n_bytes += len(views["image"]) * sizes["sketch"] ** 2
+        n_bytes += len(views["image"]) * architecture.sizes()["sketch"] ** 2
     return n_bytes
 
 
@@ -69,7 +70,7 @@ def make_training_set(views, labels, architecture, sketch_tokens, *, store, keep
     n_jobs : int or None
     """
     sizes = architecture.sizes()
-    sources = _make_sources(views, sizes)
+    sources = _make_sources(views, architecture)
     has_tokens = sketch_tokens is not None
     if has_tokens:  # what gives no tokens is found before all files are decoded
         make_tokens(sketch_tokens, sources["image"][:1], sizes["sketch"])

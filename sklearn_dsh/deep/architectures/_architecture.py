@@ -18,6 +18,7 @@ from .._networks import (
     TokenTrunk,
     TripleNetwork,
 )
+from .._polarity import POLARITIES
 
 # Dropout of the released models by data set: (first, second layer) of the sketch head; (S layers,
 # 6/7 layers) of the image head.
@@ -52,6 +53,7 @@ class Architecture(BaseEstimator):
     n_versions = 1  # of an item that pass it, once each: as it is, mirrored, randomly warped
     dropout = "sketchy"
     weight_sharing = "all"
+    polarity = "dark"  # of the sketches that are given
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and vars(self) == vars(other)
@@ -66,7 +68,11 @@ class Architecture(BaseEstimator):
         kinds : dict of str to {"images", "features"}
             What each view holds.
         """
-        for name, choices in (("dropout", DROPOUT), ("weight_sharing", WEIGHT_SHARING)):
+        for name, choices in (
+            ("dropout", DROPOUT),
+            ("weight_sharing", WEIGHT_SHARING),
+            ("polarity", POLARITIES),
+        ):
             self._check_choice(name, choices)
         if "features" in kinds.values() and not self.reads_features:
             raise ValueError(

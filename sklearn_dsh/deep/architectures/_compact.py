@@ -62,6 +62,9 @@ class Compact(Architecture):
         Which layers of C2 sketches and tokens share; "convolutions" leaves each its batch norm.
     dropout : {"sketchy", "tu_berlin"}, default="sketchy"
         Dropout of the heads, as in the models released for the data set of that name.
+    polarity : {"dark", "bright", "auto"}, default="dark"
+        What the strokes of the sketches that are given are: dark on white; bright on black, which
+        are turned round; "auto" looks at each, and turns those round that are mostly dark.
 
     See Also
     --------
@@ -81,10 +84,12 @@ class Compact(Architecture):
         *,
         weight_sharing: Literal["all", "convolutions", "none"] = "all",
         dropout: Literal["sketchy", "tu_berlin"] = "sketchy",
+        polarity: Literal["dark", "bright", "auto"] = "dark",
     ) -> None:
         self.size = size
         self.weight_sharing = weight_sharing
         self.dropout = dropout
+        self.polarity = polarity
 
     def check(self, kinds: dict[str, str]) -> None:
         super().check(kinds)

@@ -117,6 +117,9 @@ class Paper(Architecture):
         How sketches and tokens come to the network: dark on white, or bright on black.
     c1_weights : str or path-like, default=None
         A .caffemodel file of CaffeNet: ImageNet's weights, say, as a start for C1.
+    polarity : {"dark", "bright", "auto"}, default="dark"
+        What the strokes of the sketches that are given are: dark on white; bright on black, which
+        are turned round; "auto" looks at each, and turns those round that are mostly dark.
 
     See Also
     --------
@@ -141,6 +144,7 @@ class Paper(Architecture):
         scale: float | Sequence[float] = 1.0,
         strokes: Literal["dark", "bright"] = "dark",
         c1_weights: str | os.PathLike[str] | None = None,
+        polarity: Literal["dark", "bright", "auto"] = "dark",
     ) -> None:
         self.weight_sharing = weight_sharing
         self.dropout = dropout
@@ -149,6 +153,7 @@ class Paper(Architecture):
         self.scale = scale
         self.strokes = strokes
         self.c1_weights = c1_weights
+        self.polarity = polarity
 
     @property
     def hidden(self):

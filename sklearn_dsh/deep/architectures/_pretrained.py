@@ -75,6 +75,9 @@ class Pretrained(Architecture):
     n_versions : int, default=4
         Versions of each image that pass what is not trained, while the hasher augments: 1, as it
         is; 2, mirrored, too; more, randomly warped.
+    polarity : {"dark", "bright", "auto"}, default="dark"
+        What the strokes of the sketches that are given are: dark on white; bright on black, which
+        are turned round; "auto" looks at each, and turns those round that are mostly dark.
 
     See Also
     --------
@@ -101,6 +104,7 @@ class Pretrained(Architecture):
         rate: float = 0.2,
         trains_norms: bool = False,
         n_versions: int = 4,
+        polarity: Literal["dark", "bright", "auto"] = "dark",
     ) -> None:
         self.backbone = backbone
         self.size = size
@@ -108,6 +112,7 @@ class Pretrained(Architecture):
         self.rate = rate
         self.trains_norms = trains_norms
         self.n_versions = n_versions
+        self.polarity = polarity
 
     @property
     def has_frozen(self):
