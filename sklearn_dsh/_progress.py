@@ -12,6 +12,9 @@ _LINE = "{desc}: {n_fmt} of {total_fmt} {unit}, {elapsed} gone, {remaining} left
 _LINE_WITHOUT_END = "{desc}: {elapsed} gone{postfix}"
 
 
+_ACTIVE = []  # of a log, of which the last alone writes: it stands for those around it
+
+
 class Progress(tqdm):
     """tqdm's bar on stderr, which moves on while nothing is counted, too.
 
@@ -41,15 +44,20 @@ class Progress(tqdm):
         super().__init__(total=total, desc=desc, unit=unit, disable=disable, file=file, **how)
         self._ended = threading.Event()
         if not disable:
+            if self._lines is not None:
+                _ACTIVE.append(self)
             threading.Thread(target=self._go_on, daemon=True).start()
 
     def _go_on(self):
         while not self._ended.wait(SECONDS if self._lines is None else self._lines.wait()):
-            self.refresh()
+            if self._lines is None or self in _ACTIVE[-1:]:
+                self.refresh()
 
     def close(self):
         if not self.disable:
             self._ended.set()
+            if self in _ACTIVE:
+                _ACTIVE.remove(self)
         super().close()
 
 

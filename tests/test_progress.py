@@ -78,3 +78,14 @@ def test_nothing_is_written_where_it_is_disabled(monkeypatch):
         progress.set_description_str("Fit, reading", refresh=False)
         progress.unpause()
     assert log.getvalue() == ""
+
+
+def test_in_a_log_the_innermost_alone_goes_on(monkeypatch):
+    log = make_log(monkeypatch)
+    monkeypatch.setattr(_progress, "SECONDS", 0.05)
+    with Progress(2, desc="Comparing", unit="cells") as outer:
+        with Progress(3, desc="Fit"):
+            wait_for(lambda: log.getvalue().count("Fit:") >= 4)
+        assert log.getvalue().count("Comparing: 0 of 2 cells") <= 2
+        outer.update()
+        wait_for(lambda: log.getvalue().count("Comparing: 1 of 2 cells") >= 2)

@@ -11,10 +11,11 @@ from typing import Any
 
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils import Bunch
-from tqdm import tqdm
 
 import sklearn_dsh
 
+from .._pipelines import last_step
+from .._progress import Progress
 from .._validation import view_kind
 from ..metrics import retrieval_scorer
 from ..model_selection import SketchKFold, StratifiedViewKFold
@@ -168,12 +169,18 @@ def compare(
     problems, rows = _Problems(data), []
     for protocol in dict.fromkeys(plan.protocols):
         _refuse_other_data(results, name, protocol, problems.images(protocol).sizes())
-    cells = tqdm(list(plan.cells(methods)), disable=not verbose, unit="cell")
-    for protocol, method_name, n_bits, seed in cells:
-        key = common | {"protocol": protocol, "method": method_name, "bits": n_bits, "seed": seed}
-        if not _finished(results, key):
-            results.add(key | _run_or_tell(results, key, methods[method_name], problems, plan))
-        rows.append((_finished(results, key) or results.find(key)[::-1])[0])
+    cells = list(plan.cells(methods))
+    with Progress(len(cells), desc="Comparing", unit="cells", disable=not verbose) as progress:
+        for protocol, method_name, n_bits, seed in cells:
+            key = {"protocol": protocol, "method": method_name, "bits": n_bits, "seed": seed}
+            length = "" if n_bits is None else f", {n_bits} bits"
+            progress.set_description_str(f"{method_name}{length}, {protocol}", refresh=False)
+            key = common | key
+            if not _finished(results, key):
+                method = methods[method_name]
+                results.add(key | _run_or_tell(results, key, method, problems, plan, verbose))
+            rows.append((_finished(results, key) or results.find(key)[::-1])[0])
+            progress.update()
     return rows
 
 
@@ -219,12 +226,12 @@ def _finished(results, key):
     return [row for row in results.find(key) if "error" not in row]
 
 
-def _run_or_tell(results, key, method, problems, plan):
+def _run_or_tell(results, key, method, problems, plan, verbose):
     """The figures of a cell; where the method fails, the error in their place."""
     try:
         settings = _choose_settings(results, key, method, problems, int(plan.seeded_bits))
         problem = problems.get(key["protocol"], method, key["bits"], key["seed"])
-        return _run(method, problem, key["bits"], key["seed"], settings, plan.k)
+        return _run(method, problem, key["bits"], key["seed"], settings, plan.k, verbose)
     except Exception as error:  # of whatever kind: the others are compared all the same
         text = " ".join(f"{type(error).__name__}: {error}".split())
         length = "" if key["bits"] is None else f" with {key['bits']} bits"
@@ -327,12 +334,15 @@ def _search_settings(method, problems, protocol, n_bits):
     return search.fit(X, y).best_params_
 
 
-def _run(method, problem, n_bits, seed, settings, k):
+def _run(method, problem, n_bits, seed, settings, k, verbose):
     if method.make is None:
         result = evaluate_features(problem, k=k)
     else:
         measure = evaluate if method.hashes else evaluate_projections
-        result = measure(method.make(n_bits, seed).set_params(**settings), problem, k=k)
+        estimator = method.make(n_bits, seed).set_params(**settings)
+        if verbose and hasattr(last_step(estimator), "verbose"):  # a bar for a long fit
+            last_step(estimator).set_params(verbose=1)
+        result = measure(estimator, problem, k=k)
     row = {
         "map": result.mean_average_precision,
         "precision": result.precision,
