@@ -9,6 +9,14 @@ ARGS ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 
+# A line every five seconds: what is installed takes minutes.
+BEAT := @sh -c 'label=$$1; shift; echo "$$label ..."; "$$@" & n=0; \
+	while sleep 1; do \
+		kill -0 $$! 2>/dev/null || break; \
+		n=$$((n + 1)); \
+		[ $$((n % 5)) -ne 0 ] || echo "$$label: $$n s"; \
+	done; wait $$!' --
+
 .PHONY: demo serve test test-long lint docs bench clean
 .NOTPARALLEL:
 
@@ -46,17 +54,17 @@ clean:
 
 # The stamps: a tool or an extra is installed again only after its versions were edited.
 $(VENV)/bin/python:
-	$(PYTHON) -m venv "$(VENV)"
+	$(BEAT) "Making $(VENV)" $(PYTHON) -m venv "$(VENV)"
 
 $(VENV)/.linters: constraints.txt | $(VENV)/bin/python
-	$(PIP) ruff codespell
+	$(BEAT) "Installing the linters" $(PIP) ruff codespell
 	touch "$@"
 
 # torch first and by itself: which build it is (CPU, CUDA) is the installer's choice.
 $(VENV)/.torch: constraints.txt | $(VENV)/bin/python
-	$(PIP) torch
+	$(BEAT) "Installing torch" $(PIP) torch
 	touch "$@"
 
 $(VENV)/.with-%: pyproject.toml $(VENV)/.torch
-	$(PIP) --editable ".[$*]"
+	$(BEAT) "Installing what $* needs" $(PIP) --editable ".[$*]"
 	touch "$@"
