@@ -11,6 +11,7 @@ import torch
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
+from .._outputs import check_output_folder
 from .._progress import Progress
 from ..preprocessing import EdgeTokens
 from ._activations import compute_activations
@@ -88,6 +89,8 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
             f"n_iter_no_change={hasher.n_iter_no_change} watches the validation score: set "
             "validation_fraction too."
         )
+    if hasher.cache_dir is not None:
+        check_output_folder(hasher.cache_dir, "the cache")
     device = local_device(resolve_device(hasher.device))
     processes = Processes(device)
     if processes.n > 1 and not hasher.several_processes:
