@@ -1,11 +1,16 @@
 """Sphinx configuration."""
 
 import re
+import sys
+from pathlib import Path
 
 from docutils import nodes
 from docutils.utils.math.latex2mathml import tex2mathml
 
 import sklearn_dsh
+
+sys.path.insert(0, str(Path(__file__).parent))
+from parameter_groups import group_parameters
 
 project = "sklearn-dsh"
 author = "The sklearn-dsh developers"
@@ -18,6 +23,7 @@ extensions = [
     "numpydoc",
     "sphinx_gallery.gen_gallery",
 ]
+templates_path = ["_templates"]
 exclude_patterns = ["_build"]
 html_theme = "pydata_sphinx_theme"
 html_theme_options = {
@@ -40,6 +46,7 @@ html_css_files = ["sklearn_dsh.css"]
 html_math_renderer = "mathml"  # see setup
 
 autosummary_generate = True
+toc_object_entries_show_parents = "hide"
 numpydoc_show_class_members = False
 autodoc_typehints = "none"  # docstrings say more
 
@@ -56,6 +63,7 @@ def setup(app):
     # Browsers read MathML, and docutils writes it: no script from another host.
     app.add_html_math_renderer("mathml", (_inline_mathml, None), (_display_mathml, None))
     app.connect("include-read", _changelog_as_rst)
+    app.connect("autodoc-process-docstring", group_parameters, priority=900)  # after numpydoc
 
 
 def _inline_mathml(translator, node):

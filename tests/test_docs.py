@@ -2,7 +2,7 @@
 
 import ast
 import doctest
-import importlib
+import importlib.util
 import inspect
 import pkgutil
 import re
@@ -89,6 +89,22 @@ def own_functions(thing):
                 if name == "__init__" or name[0] != "_"
             }
     return [f for f in found.values() if inspect.isfunction(f)]
+
+
+def test_parameters_of_hashers_that_have_many_are_in_groups():
+    spec = importlib.util.spec_from_file_location("groups", DOCS / "parameter_groups.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    large = {
+        name
+        for name in sklearn_dsh.__all__
+        if name.endswith("Hasher") and len(look_up(name)().get_params(deep=False)) > 10
+    }
+    assert large == set(module.GROUPS)
+    for name, groups in module.GROUPS.items():
+        grouped = [parameter for names in groups.values() for parameter in names]
+        assert sorted(grouped) == sorted(look_up(name)().get_params(deep=False)), name
+        assert groups[module.FIRST][0] == "n_bits"
 
 
 @pytest.mark.parametrize("name", listed_names())

@@ -348,7 +348,7 @@ class HammingRetriever(BaseEstimator):
 
         Returns
         -------
-        graph : csr_matrix of shape (n_queries, n_samples_fit_), dtype float64
+        graph : csr_matrix of shape (n_queries, `n_samples_fit_`), dtype float64
             Entries of a row in the order of :meth:`kneighbors`; zero distances are stored.
         """
         _check_mode(mode)
@@ -375,7 +375,7 @@ class HammingRetriever(BaseEstimator):
 
         Returns
         -------
-        graph : csr_matrix of shape (n_queries, n_samples_fit_), dtype float64
+        graph : csr_matrix of shape (n_queries, `n_samples_fit_`), dtype float64
             Entries of a row in the order of :meth:`radius_neighbors`; zero distances are stored.
         """
         _check_mode(mode)
