@@ -8,10 +8,9 @@ import time
 from tqdm import tqdm
 
 SECONDS = 5.0  # between two lines of a log, and at most between two looks of a bar
+DELAY = 1.5  # before anything is shown of what is not counted: it is often done by then
 _LINE = "{desc}: {n_fmt} of {total_fmt} {unit}, {elapsed} gone, {remaining} left{postfix}"
 _LINE_WITHOUT_END = "{desc}: {elapsed} gone{postfix}"
-
-
 _ACTIVE = []  # of a log, of which the last alone writes: it stands for those around it
 
 
@@ -41,6 +40,7 @@ class Progress(tqdm):
         if total is None or self._lines is not None:
             how["bar_format"] = _LINE_WITHOUT_END if total is None else _LINE
         how["leave"] = False if total is None else None  # None: if it is no bar within another
+        how["delay"] = DELAY if total is None else 0
         super().__init__(total=total, desc=desc, unit=unit, disable=disable, file=file, **how)
         self._ended = threading.Event()
         if not disable:
@@ -49,9 +49,15 @@ class Progress(tqdm):
             threading.Thread(target=self._go_on, daemon=True).start()
 
     def _go_on(self):
-        while not self._ended.wait(SECONDS if self._lines is None else self._lines.wait()):
+        wait = self.delay or self._seconds()
+        while not self._ended.wait(wait):
             if self._lines is None or self in _ACTIVE[-1:]:
+                self.delay = 0  # what was shown is cleared at the end
                 self.refresh()
+            wait = self._seconds()
+
+    def _seconds(self):
+        return SECONDS if self._lines is None else self._lines.wait()
 
     def close(self):
         if not self.disable:

@@ -49,9 +49,27 @@ def test_a_log_has_a_line_at_the_start_in_between_and_at_the_end(monkeypatch):
 def test_what_is_not_counted_shows_the_time(monkeypatch):
     log = make_log(monkeypatch)
     monkeypatch.setattr(_progress, "SECONDS", 0.05)
+    monkeypatch.setattr(_progress, "DELAY", 0.02)
     with Progress(desc="Loading"):
         wait_for(lambda: log.getvalue().count("\n") >= 3)
     assert set(log.getvalue().splitlines()) <= {f"Loading: 00:{i:02d} gone" for i in range(30)}
+
+
+def test_what_is_not_counted_and_soon_done_shows_nothing(monkeypatch):
+    for log in (make_log(monkeypatch), Terminal()):
+        monkeypatch.setattr(sys, "stderr", log)
+        with Progress(desc="Loading"):
+            pass
+        assert log.getvalue() == ""
+
+
+def test_in_a_terminal_it_is_cleared(monkeypatch):
+    monkeypatch.setattr(_progress, "DELAY", 0.02)
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with Progress(desc="Loading"):
+        wait_for(lambda: "Loading: 00:00 gone" in terminal.getvalue())
+    assert terminal.getvalue().split("\r")[-2].strip() == ""
 
 
 def test_a_line_is_not_written_for_each_step(monkeypatch):

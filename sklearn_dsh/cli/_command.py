@@ -3,6 +3,8 @@
 import errno
 import json
 import math
+import warnings
+from contextlib import contextmanager
 
 import click
 
@@ -30,7 +32,8 @@ class Command(click.Command):
 
     def invoke(self, ctx):
         try:
-            return super().invoke(ctx)
+            with _told_warnings():
+                return super().invoke(ctx)
         except KeyboardInterrupt as interruption:
             click.echo(str(interruption) or "Interrupted.", err=True)
             ctx.exit(INTERRUPTED)
@@ -39,6 +42,24 @@ class Command(click.Command):
             if ctx.meta.get(_DEBUG) or getattr(error, "errno", None) == errno.EPIPE:
                 raise
             raise click.ClickException(str(error)) from error
+
+
+@contextmanager
+def _told_warnings():
+    """Warnings of this library's kind as notes, each once: where in the code is of no use here."""
+    told = set()
+    with warnings.catch_warnings():
+        show = warnings.showwarning
+
+        def tell(message, category, *place):
+            if not issubclass(category, (UserWarning, RuntimeWarning)):
+                show(message, category, *place)
+            elif str(message) not in told:
+                told.add(str(message))
+                note(f"Warning: {message}")
+
+        warnings.showwarning = tell
+        yield
 
 
 def loading(quiet=False):

@@ -121,12 +121,14 @@ def make_estimator(method_name, settings, steps, architecture="compact", size=No
         if isinstance(rounds, int) and rounds > 0:  # the hasher refuses all else
             rounds = min(rounds, steps)
             settings["max_iter"] = rounds
-            settings["steps_per_iter"] = [
-                steps // rounds + (i < steps % rounds) for i in range(rounds)
-            ]
+            each, more = divmod(steps, rounds)
+            settings["steps_per_iter"] = (
+                [each + (i < more) for i in range(rounds)] if more else each
+            )
     hasher.set_params(**settings)
     hasher._validate_params()  # before data are read
     if not on_features:
+        hasher._check_for_images()
         return hasher
     image_size = {} if size is None else {"image_size": size}
     features = PerView(sketch=HOGFeatures(**image_size), image=HOGFeatures(**image_size))

@@ -15,7 +15,14 @@ from ._batches import kind_of, make_source, make_tokens, wants_tokens
 from ._optimizer import PRECISIONS, SCHEDULES
 from ._polarity import check_strokes
 from ._training import compute_outputs
-from ._weights import cached_network, count_bytes, from_arrays, resolve_encoding_device
+from ._training_set import check_patience
+from ._weights import (
+    cached_network,
+    count_bytes,
+    from_arrays,
+    resolve_device,
+    resolve_encoding_device,
+)
 from .architectures import BY_NAME, Architecture, describe_network, resolve_architecture
 
 
@@ -100,6 +107,13 @@ class BaseDeepHasher(BaseCrossModalHasher):
         """Set the fitted attributes of a dict."""
         for name, value in fitted.items():
             setattr(self, name, value)
+
+    def _check_for_images(self):
+        """ValueError for what of the parameters `fit` on images would refuse, whatever they are."""
+        kinds = dict.fromkeys(("sketch", "image"), "images")
+        resolve_architecture(self.architecture).check(kinds)
+        resolve_device(self.device)
+        check_patience(self)
 
     def _about_weight_bytes(self, n_categories):
         """What the networks for images take."""

@@ -27,6 +27,7 @@ from ._training import NetworkTrainer, standardise
 from ._training_set import (
     MEGABYTE,
     bytes_to_store,
+    check_patience,
     make_training_set,
     split_rows,
     take_rows,
@@ -84,11 +85,7 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
     learned : dict
         What the method learned.
     """
-    if hasher.n_iter_no_change is not None and hasher.validation_fraction is None:
-        raise ValueError(
-            f"n_iter_no_change={hasher.n_iter_no_change} watches the validation score: set "
-            "validation_fraction too."
-        )
+    check_patience(hasher)
     if hasher.cache_dir is not None:
         check_output_folder(hasher.cache_dir, "the cache")
     device = local_device(resolve_device(hasher.device))

@@ -19,6 +19,8 @@ from sklearn_dsh._model_files import load_model, save_model
 from sklearn_dsh.comparison import make_problem
 from sklearn_dsh.views import SketchImageArray
 
+SIZE = 32
+
 
 def write_split(root, data):
     """Sketches in turn for testing and training; a third part that is neither."""
@@ -45,7 +47,7 @@ def test_the_model_is_that_of_python(shared):
     hasher = CCAHasher(20, random_state=0).fit(sketches, photos, y)
     np.testing.assert_array_equal(
         model.transform(SketchImageArray(problem.queries, None)),
-        hasher.transform(features.transform(problem.queries, "sketch"), "sketch"),
+        hasher.transform(features.transform(problem.queries), "sketch"),
     )
 
 
@@ -235,3 +237,51 @@ def test_pretrained_networks(shared, run, tmp_path):
 def test_wrong_architectures(shared, run, tmp_path, arguments, message):
     result = run("fit", shared / "data", tmp_path / "m.joblib", *arguments, code=2)
     assert message in " ".join(result.stderr.split())
+
+
+def test_sketches_of_bright_strokes_are_told_of_once(run, tmp_path, write_folder):
+    data = make_sketch_photo(n_categories=2, n_sketches=8, n_photos=8, size=SIZE, random_state=0)
+    data.sketches = 255 - data.sketches
+    write_folder(tmp_path / "data", data)
+    arguments = ["--size", SIZE, "--steps", 4, "--seed", 0]
+    result = run("fit", tmp_path / "data", tmp_path / "m.joblib", *arguments)
+    assert result.stderr.count("Warning: Most of the sketches are mostly dark") == 1
+    assert "UserWarning" not in result.stderr
+    sketches = tmp_path / "data" / "sketch"
+    result = run(
+        "encode", tmp_path / "m.joblib", sketches, "-o", tmp_path / "g", "--view", "sketch"
+    )
+    assert result.stderr.count("Warning: Most of the sketches are mostly dark") == 1
+    arguments += ["--set", "architecture__polarity=auto"]
+    result = run("fit", tmp_path / "data", tmp_path / "auto.joblib", *arguments)
+    assert "Warning" not in result.stderr
+
+
+@pytest.mark.parametrize("steps", [1, 2, 4, 7])
+def test_steps_are_exact(shared, run, tmp_path, steps):
+    arguments = ["--size", 32, "--steps", steps, "--bits", 8]
+    run("fit", shared / "data", tmp_path / "m.joblib", *arguments)
+    hasher = joblib.load(tmp_path / "m.joblib")
+    assert len(hasher.loss_curve_) == steps
+    assert hasher.n_iter_ == min(3, steps)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--bits", "-3"],
+        ["--set", "max_iter=0"],
+        ["--set", "steps_per_iter=0"],
+        ["--set", "n_iter_no_change=2"],
+        ["--set", "architecture__polarity=white"],
+        ["--architecture", "pretrained", "--set", "architecture__trained=some"],
+        ["--device", "abacus"],
+    ],
+)
+def test_wrong_values_are_refused_before_data_are_read(run, tmp_path, arguments, monkeypatch):
+    monkeypatch.setattr("sklearn_dsh.datasets.load_sketch_photo_folder", None)  # never reached
+    code = 2 if "--bits" in arguments else 1
+    result = run("fit", "no_data", tmp_path / "m.joblib", *arguments, code=code)
+    assert "Error: " in result.stderr
+    name = arguments[-1].partition("=")[0].rpartition("__")[2]
+    assert name in result.stderr

@@ -83,10 +83,10 @@ def test_debug_shows_the_traceback(tmp_path):
 
 
 def test_an_interruption_ends_with_130(run, monkeypatch, tmp_path):
-    def interrupt(folder):
+    def interrupt(path):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sklearn_dsh.gallery.Gallery.load", interrupt)
+    monkeypatch.setattr("sklearn_dsh.cli._search.load_model", interrupt)
     result = run("search", "m.joblib", tmp_path, "sketch.png", code=130)
     assert result.stderr == "Interrupted.\n"
 
