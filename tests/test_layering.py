@@ -47,7 +47,8 @@ STANDS_ON = {
     "demo": ["comparison"],
     "gallery": ["_outputs", "retrieval"],
     "_model_files": ["_outputs", "_pipelines", "base"],
-    "serve": ["_model_files", "_pipelines", "comparison", "gallery"],
+    "confidence": ["gallery"],
+    "serve": ["_model_files", "_pipelines", "comparison", "confidence"],
     "cli": ["comparison", "gallery", "serve"],
     "__main__": ["cli"],
 }
