@@ -1,6 +1,6 @@
 # Every target makes its own environment and installs what it needs, so each works in a fresh
 # clone:  make demo | make demo DATA=<folder> | make serve | make test | make test-long | make lint |
-# make docs | make bench
+# make docs | make bench | make screenshots
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 DATA ?=
@@ -17,7 +17,7 @@ BEAT := @sh -c 'label=$$1; shift; echo "$$label ..."; "$$@" & n=0; \
 		[ $$((n % 5)) -ne 0 ] || echo "$$label: $$n s"; \
 	done; wait $$!' --
 
-.PHONY: demo serve test test-long lint docs bench clean
+.PHONY: demo serve screenshots test test-long lint docs bench clean
 .NOTPARALLEL:
 
 demo: $(VENV)/.with-demo
@@ -26,6 +26,10 @@ demo: $(VENV)/.with-demo
 # A page to draw on, on synthetic data: ARGS="MODEL GALLERY" for your own.
 serve: $(VENV)/.with-demo
 	$(BIN)/sklearn-dsh serve $(ARGS)
+
+# Pictures of that page; needs a Chromium of the system's.
+screenshots: $(VENV)/.with-test
+	$(BIN)/python docs/figures/page.py build/screenshots
 
 # SCIPY_ARRAY_API: without it scikit-learn's common checks skip some of theirs.
 test: $(VENV)/.with-test

@@ -8,6 +8,20 @@ from ._command import TRUST, Command, note
 @click.command(cls=Command, short_help="Serve a page to draw on.", epilog=TRUST)
 @click.argument("model", type=click.Path(), required=False)
 @click.argument("gallery", type=click.Path(), required=False)
+@click.option(
+    "--calibrate",
+    type=click.Path(),
+    metavar="FOLDER",
+    help="Sketches that the model was not trained on, FOLDER/<category>/<sketch>: from them the "
+    "page learns when to say that it is not sure.",
+)
+@click.option(
+    "--samples",
+    type=click.Path(),
+    metavar="FOLDER",
+    help="Sketches to start from; a dozen are shown.  [default: of those to calibrate on]",
+)
+@click.option("--title", help="What the page is called.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at.")
 @click.option(
     "--port",
@@ -17,7 +31,7 @@ from ._command import TRUST, Command, note
     help="Port to listen at; 0 takes a free one.",
 )
 @click.option("--open/--no-open", "open_browser", default=True, help="Show the page at once.")
-def serve(model, gallery, host, port, open_browser):
+def serve(model, gallery, calibrate, samples, title, host, port, open_browser):
     """Serve a page on which drawing finds the photos of GALLERY, until Ctrl+C is pressed.
 
     Without MODEL and GALLERY, a small example on synthetic drawings.
@@ -26,6 +40,7 @@ def serve(model, gallery, host, port, open_browser):
     Examples:
       sklearn-dsh serve
       sklearn-dsh serve model.joblib my_gallery --port 8080 --no-open
+      sklearn-dsh serve model.joblib my_gallery --calibrate held_out_sketches --title "My boats"
     """
     if model is not None and gallery is None:
         raise click.UsageError("MODEL was given without GALLERY: give both, or neither.")
@@ -41,4 +56,7 @@ def serve(model, gallery, host, port, open_browser):
             f"Warning: at {host} everybody who reaches this machine can search the photos and see "
             "them; there is no password."
         )
-    run(model, gallery, host=host, port=port, open_browser=open_browser)
+    run(
+        model, gallery, calibrate=calibrate, samples=samples, title=title,
+        host=host, port=port, open_browser=open_browser,
+    )  # fmt: skip

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Sequence
 from functools import lru_cache, partial
 from pathlib import Path
+from string import hexdigits
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,10 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from ..confidence import Confidence
 from ..preprocessing import load_image
 from ._images import UploadError, png_bytes, thumbnail_bytes
+from ._pages import MAX_PHOTOS, Pages
 from ._search import DrawingSearch
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
@@ -29,6 +32,9 @@ MAX_BYTES = 4_000_000
 # is read to its end and dropped; beyond this the connection is closed on it.
 _DROPPED_BYTES = 16 * MAX_BYTES
 _KEPT_THUMBNAILS = 2048  # about 20 kB each
+_KEPT_PHOTOS = 64  # about 200 kB each
+_OPENED_SIDE = 1280  # pixels along a side of a photo that is opened
+TITLE = "Find photos by drawing them"
 _PAGE = Path(__file__).parent / "page"
 _HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; "
@@ -45,13 +51,15 @@ def create_app(
     *,
     n_results: int = 24,
     samples: NDArray[np.uint8] | Sequence[str | os.PathLike[str]] | None = None,
+    confidence: Confidence | None = None,
+    title: str = TITLE,
     allowed_hosts: Sequence[str] = LOOPBACK,
 ) -> Starlette:
     """Make a web application that finds the photos of a gallery by drawing them.
 
     The page is at ``/``. ``POST /search`` takes the bytes of a picture and gives the nearest
-    photos as JSON; errors are JSON, ``{"error": "..."}``. Nothing is stored, and nothing comes
-    from other hosts.
+    photos as JSON, ``GET /nearest`` further ones, or those like a photo; errors are JSON,
+    ``{"error": "..."}``. Nothing is stored, and nothing comes from other hosts.
 
     Parameters
     ----------
@@ -60,9 +68,14 @@ def create_app(
     gallery : Gallery
         Photos with their codes, encoded by this hasher.
     n_results : int, default=24
-        Photos that a search shows.
+        Photos on a page of an answer. Rows are full if it is a multiple of 12.
     samples : uint8 array (n, height, width) or list of image paths, default=None
-        Sketches to start from, shown below the canvas.
+        Sketches to start from, shown below the canvas; a dozen looks best.
+    confidence : Confidence, default=None
+        From :meth:`Confidence.calibrate <sklearn_dsh.confidence.Confidence.calibrate>` on this
+        gallery: then answers say whether they are sure. Without it they say nothing of it.
+    title : str, default="Find photos by drawing them"
+        What the page is called.
     allowed_hosts : sequence of str, default=("127.0.0.1", "localhost", "[::1]")
         Names by which the server may be called; ``["*"]`` are all. A page on another site can
         give its own name this machine's address, and what it asks for then is refused.
@@ -75,11 +88,19 @@ def create_app(
     Raises
     ------
     ValueError
-        If hasher and gallery do not go together, or a sample cannot be read.
+        If hasher and gallery do not go together, a sample cannot be read, or a confidence is given
+        for a gallery without labels.
     """
-    search = DrawingSearch(hasher, gallery, n_results)
+    if confidence is not None and gallery.labels is None:
+        raise ValueError(
+            "A confidence was given, but the gallery has no labels to judge by: leave confidence "
+            "out, or make a Gallery with labels."
+        )
+    pages = Pages(gallery, n_results)
+    search = DrawingSearch(hasher, pages, confidence)
     sketches = [png_bytes(sketch) for sketch in _read_samples(samples)]
     thumbnail = lru_cache(_KEPT_THUMBNAILS)(thumbnail_bytes)
+    opened = lru_cache(_KEPT_PHOTOS)(partial(thumbnail_bytes, side=_OPENED_SIDE))
     # One drawing is decoded while another is searched; more would only take memory. Photos wait
     # in a line of their own.
     searching, reading = CapacityLimiter(2), CapacityLimiter(4)
@@ -96,6 +117,7 @@ def create_app(
                 "n_photos": len(gallery),
                 "n_bits": int(gallery.n_bits),
                 "max_bytes": MAX_BYTES,
+                "title": title,
             }
         )
 
@@ -103,31 +125,56 @@ def create_app(
         _check_type(request.headers.get("content-type", ""))
         body = await _read_body(request)
         answer = await to_thread.run_sync(search, body, limiter=searching)
+        return found(answer)
+
+    async def nearest(request):
+        query = _query(request, ("code", "photo"))
+        start = _start(request, min(len(gallery), MAX_PHOTOS))
+        if "code" in query:
+            code, like = _code(query["code"], gallery), None
+        else:
+            like = _row(query["photo"], len(gallery), "photo")
+            code = gallery.codes[like]
+        find_page = partial(search.nearest, code, start, like=like)
+        return found(await to_thread.run_sync(find_page, limiter=searching))
+
+    async def all_over(request):
+        return found(pages.all_over(_start(request, len(gallery))))
+
+    def found(answer):
         for result in answer["results"]:
             result["url"] = f"/photo/{result['index']}?v={version}"
+            result["large_url"] = f"/photo/{result['index']}/large?v={version}"
         return JSONResponse(answer)
 
-    async def photo(request):
-        index = _row(request, len(gallery), "photo")
-        read = partial(thumbnail, str(gallery.paths[index]))
+    async def photo(request, read=thumbnail):
+        index = _row(request.path_params["index"], len(gallery), "photo")
+        read = partial(read, str(gallery.paths[index]))
         try:
             content = await to_thread.run_sync(read, limiter=reading)
         except ValueError as error:  # moved or damaged since the gallery was made
             raise HTTPException(404, f"The file of photo {index} cannot be read.") from error
         return _picture(content, "image/jpeg")
 
+    async def large_photo(request):
+        return await photo(request, opened)
+
     async def list_samples(request):
         return JSONResponse([f"/sample/{i}?v={version}" for i in range(len(sketches))])
 
     async def sample(request):
-        return _picture(sketches[_row(request, len(sketches), "sample")], "image/png")
+        index = _row(request.path_params["index"], len(sketches), "sample")
+        return _picture(sketches[index], "image/png")
 
     return Starlette(
         routes=[
             Route("/", page),
             Route("/health", health),
             Route("/search", find, methods=["POST"]),
+            Route("/nearest", nearest),
+            Route("/gallery", all_over),
             Route("/photo/{index}", photo),
+            Route("/photo/{index}/large", large_photo),
             Route("/samples", list_samples),
             Route("/sample/{index}", sample),
             Mount("/static", StaticFiles(directory=_PAGE)),
@@ -161,12 +208,41 @@ def _read_samples(samples):
     return list(samples)
 
 
-def _row(request, n, name):
+def _row(index, n, name):
     """The row that an address names; HTTPException 404 if there is none."""
-    index = request.path_params["index"]
-    if not index.isdecimal() or len(index) > len(str(n)) or int(index) >= n:
+    if not _is_number(index, n) or int(index) >= n:
         raise HTTPException(404, f"There is no {name} {index[:20]}: there are {n}.")
     return int(index)
+
+
+def _is_number(text, largest):
+    return text.isascii() and text.isdecimal() and len(text) <= len(str(largest))
+
+
+def _query(request, names):
+    """The parameters after the question mark; HTTPException 400 unless one of `names` is there."""
+    given = [name for name in names if name in request.query_params]
+    if len(given) != 1:
+        raise HTTPException(400, f"Give one of {' and '.join(names)} after the question mark.")
+    return {given[0]: request.query_params[given[0]]}
+
+
+def _start(request, n):
+    """The place of the first photo that is asked for; HTTPException 404 beyond the last of n."""
+    start = request.query_params.get("start", "0")
+    if not _is_number(start, n) or int(start) >= n:
+        raise HTTPException(404, f"There is no place {start[:20]}: the places are 0 to {n - 1}.")
+    return int(start)
+
+
+def _code(text, gallery):
+    """A code given in hexadecimal; HTTPException 400 if it is none of this gallery's length."""
+    n_bytes = gallery.codes.shape[1]
+    if len(text) != 2 * n_bytes or not set(text) <= set(hexdigits):
+        raise HTTPException(
+            400, f"The code must be {2 * n_bytes} hexadecimal digits: take it from an answer."
+        )
+    return np.frombuffer(bytes.fromhex(text), np.uint8)
 
 
 def _check_type(content_type):

@@ -14,30 +14,33 @@ from ..datasets import make_sketch_photo
 from ..deep import DeepSketchHasher
 from ..gallery import Gallery
 
-N_SAMPLES = 12  # sketches shown below the canvas, of which none was trained on
+SKETCHES = "sketches"  # folder of those that are not trained on
+_FORMAT = 2  # another one for other files: an older example is not taken for a new one
 N_STEPS = 200  # in each of three rounds
 
 
 def example_folder():
     """Where the example is kept: ``$XDG_CACHE_HOME/sklearn-dsh`` or ``~/.cache/sklearn-dsh``."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "sklearn-dsh" / f"example-{__version__}"
+    return Path(cache) / "sklearn-dsh" / f"example-{_FORMAT}-{__version__}"
 
 
-def ensure_example(*, n_sketches=1040, n_photos=1040, n_steps=N_STEPS):
+def ensure_example(*, n_sketches=1040, n_photos=1040, n_held_out=260, n_steps=N_STEPS):
     """Train on synthetic drawings, unless that was done before.
 
     Parameters
     ----------
     n_sketches, n_photos : int
         To train on; the photos are the gallery, too.
+    n_held_out : int
+        Further sketches, to start from and to calibrate on.
     n_steps : int
         Gradient steps of each of three rounds.
 
     Returns
     -------
     folder : Path
-        With ``model.joblib``, ``gallery/``, ``photos/`` and ``samples/``.
+        With ``model.joblib``, ``gallery/``, ``photos/`` and ``sketches/<category>/``.
     """
     folder = example_folder()
     if folder.exists():
@@ -50,17 +53,17 @@ def ensure_example(*, n_sketches=1040, n_photos=1040, n_steps=N_STEPS):
     # Made aside and moved, so that what was interrupted is never taken for complete.
     made = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
     try:
-        _make_example(made, folder, n_sketches, n_photos, n_steps)
+        _make_example(made, folder, n_sketches, n_photos, n_held_out, n_steps)
         made.rename(folder)
     finally:
         shutil.rmtree(made, ignore_errors=True)
     return folder
 
 
-def _make_example(made, final, n_sketches, n_photos, n_steps):
+def _make_example(made, final, n_sketches, n_photos, n_held_out, n_steps):
     data = make_sketch_photo(
         n_categories=13,
-        n_sketches=n_sketches + N_SAMPLES,
+        n_sketches=n_sketches + n_held_out,
         n_photos=n_photos,
         size=128,
         random_state=0,
@@ -68,10 +71,15 @@ def _make_example(made, final, n_sketches, n_photos, n_steps):
     hasher = DeepSketchHasher(64, max_iter=3, steps_per_iter=n_steps, verbose=1, random_state=0)
     hasher.fit(data.sketches[:n_sketches], data.images, (data.y_sketch[:n_sketches], data.y_image))
     joblib.dump(hasher, made / "model.joblib")
-    for name, pictures in (("photos", data.images), ("samples", data.sketches[n_sketches:])):
-        (made / name).mkdir()
-        for i, picture in enumerate(pictures):
-            Image.fromarray(picture).save(made / name / f"{i:04d}.png")
-    paths = [str(final / "photos" / f"{i:04d}.png") for i in range(n_photos)]
+    (made / "photos").mkdir()
+    # Photos have names as in anybody's folder: of what they show, and counted.
+    names = [f"{label}_{i:04d}.png" for i, label in enumerate(data.y_image)]
+    for name, photo in zip(names, data.images, strict=True):
+        Image.fromarray(photo).save(made / "photos" / name)
+    for i in range(n_sketches, n_sketches + n_held_out):
+        category = made / SKETCHES / data.y_sketch[i]
+        category.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(data.sketches[i]).save(category / f"{i:04d}.png")
+    paths = [str(final / "photos" / name) for name in names]
     codes = hasher.transform(data.images, view="image")
     Gallery(codes, hasher.n_bits, paths, labels=data.y_image).save(made / "gallery")

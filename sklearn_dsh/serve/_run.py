@@ -5,19 +5,27 @@ import socket
 import sys
 import webbrowser
 from contextlib import suppress
+from itertools import zip_longest
 
 import uvicorn
 
 from .._model_files import load_model
+from ..datasets._files import IMAGE_SUFFIXES, existing_folder, images_by_category
 from ..gallery import Gallery
-from ._app import LOOPBACK, create_app
-from ._example import ensure_example
+from ._app import LOOPBACK, TITLE, create_app
+from ._calibration import calibrate_page
+from ._example import SKETCHES, ensure_example
+
+N_SAMPLES = 12  # two rows below the canvas
 
 
 def run(
     model: str | os.PathLike[str] | None = None,
     gallery: str | os.PathLike[str] | None = None,
     *,
+    calibrate: str | os.PathLike[str] | None = None,
+    samples: str | os.PathLike[str] | None = None,
+    title: str | None = None,
     host: str = "127.0.0.1",
     port: int = 8000,
     open_browser: bool = True,
@@ -32,6 +40,15 @@ def run(
         on synthetic drawings, once, and kept in the user's cache folder.
     gallery : str or path-like, default=None
         Folder of a gallery, encoded by this model.
+    calibrate : str or path-like, default=None
+        Folder of sketches of the gallery's categories, ``<category>/<sketch>``, on which the model
+        was not trained. From them the page learns when to say that it is not sure, see
+        :class:`~sklearn_dsh.confidence.Confidence`; without them it says nothing of it.
+    samples : str or path-like, default=None
+        Folder of sketches to start from, of which a dozen are shown. Without it, they are of those
+        in `calibrate`.
+    title : str, default=None
+        What the page is called.
     host : str, default="127.0.0.1"
         Address to listen at. The page asks for no password: at any other than a loopback address,
         everybody in the network sees the photos.
@@ -43,17 +60,24 @@ def run(
     Raises
     ------
     ValueError
-        If only one of model and gallery is given, or they do not go together.
+        If only one of model and gallery is given, they do not go together, the gallery has no
+        labels and is to be calibrated, or a folder holds no sketches.
     OSError
         If the port is taken, or a file is missing.
     """
     if (model is None) != (gallery is None):
         given, missing = ("gallery", "model") if model is None else ("model", "gallery")
         raise ValueError(f"{given} was given without {missing}: give both, or neither.")
+    if model is None and not calibrate is samples is None:
+        given = "calibrate" if samples is None else "samples"
+        raise ValueError(
+            f"{given} was given without model and gallery: the example has sketches of its own."
+        )
     # First, so that a port that is taken is known before anything is trained.
     listener = _listen(host, port)
     with listener:
-        app = create_app(**_load(model, gallery), allowed_hosts=_allowed_hosts(host))
+        loaded = _load(model, gallery, calibrate, samples)
+        app = create_app(**loaded, title=title or TITLE, allowed_hosts=_allowed_hosts(host))
         url = f"http://{_in_url(host)}:{listener.getsockname()[1]}/"
         sys.stderr.write(f"Draw at {url} (Ctrl+C ends it)\n")
         if open_browser:  # the socket listens already: the browser waits until it is served
@@ -62,15 +86,49 @@ def run(
             uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
 
 
-def _load(model, gallery):
-    samples = None
+def _load(model, gallery, calibrate, samples):
     if model is None:
         folder = ensure_example()
-        model, gallery = folder / "model.joblib", folder / "gallery"
-        samples = sorted((folder / "samples").glob("*.png"))
-    opened = Gallery.load(gallery)
-    opened.check_model(model)
-    return {"hasher": load_model(model), "gallery": opened, "samples": samples}
+        model, gallery, calibrate = (
+            folder / name for name in ("model.joblib", "gallery", SKETCHES)
+        )
+    held = Gallery.load(gallery)
+    held.check_model(model)
+    hasher = load_model(model)
+    labelled = None if calibrate is None else images_by_category(existing_folder(calibrate))
+    confidence = None if labelled is None else calibrate_page(hasher, held, labelled)
+    if confidence is not None and confidence.min_agreement == float("inf"):
+        sys.stderr.write(
+            f"Warning: of the sketches in {calibrate} too few get the right category, so that the "
+            "page is never sure.\n"
+        )
+    return {
+        "hasher": hasher,
+        "gallery": held,
+        "samples": _choose_samples(samples, labelled),
+        "confidence": confidence,
+    }
+
+
+def _choose_samples(folder, labelled):
+    """Paths of a dozen sketches, of as many categories as there are; None if there are no sketches.
+
+    From a folder, of whatever subfolders, or from a dict of category to paths.
+    """
+    if folder is not None:
+        found = {}
+        for path in sorted(existing_folder(folder).rglob("*")):
+            if path.suffix.lower() in IMAGE_SUFFIXES and path.name[0] != ".":
+                found.setdefault(path.parent, []).append(path)
+        if not found:
+            raise ValueError(f"The folder {str(folder)!r} holds no sketches to start from.")
+    elif labelled is not None:
+        found = labelled
+    else:
+        return None
+    # The first of every category, then the second ones, and so on.
+    in_turn = [path for row in zip_longest(*found.values()) for path in row if path is not None]
+    return in_turn[:N_SAMPLES]
 
 
 def _listen(host, port):

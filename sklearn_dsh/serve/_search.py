@@ -5,42 +5,38 @@ import time
 
 import numpy as np
 
-from .._pipelines import last_step
+from .._pipelines import last_step, project
+from ..codes import pack_bits
+from ..views import SketchImageArray
 from ._images import read_upload, to_sketch
+from ._pages import sendable
 
 _SIDE_OF_FEATURES = 256  # what transformers that resize on their own are given
 
 
-def _sendable(label):
-    """A label without what UTF-8 cannot hold: folder names may be of another encoding."""
-    return str(label).encode("utf-8", "replace").decode()
-
-
 class DrawingSearch:
-    """A fitted hasher and a gallery, behind one call that threads may share.
+    """A fitted hasher and a gallery, behind calls that threads may share.
 
     Parameters
     ----------
     hasher : fitted hasher, or Pipeline that ends in one
         With a sketch view.
-    gallery : Gallery
-    n_results : int
-        Photos that a search returns, or all of a smaller gallery.
+    pages : Pages
+        Of the gallery.
+    confidence : Confidence, default=None
+        What tells whether an answer is sure; None if that is not known.
 
     Raises
     ------
     ValueError
-        If hasher and gallery do not go together, or the gallery is empty.
+        If hasher and gallery do not go together.
     """
 
-    def __init__(self, hasher, gallery, n_results):
-        self.hasher, self.gallery = hasher, gallery
+    def __init__(self, hasher, pages, confidence=None):
+        self.hasher, self.pages, self.confidence = hasher, pages, confidence
         self._lock = threading.Lock()
-        if len(gallery) == 0:
-            raise ValueError("The gallery is empty: add photos to it first.")
-        self.n_results = min(n_results, len(gallery))
-        self.shape = _sketch_shape(hasher)
-        n_bits = last_step(hasher).n_bits
+        self.shape = sketch_shape(hasher)
+        n_bits, gallery = last_step(hasher).n_bits, pages.gallery
         if n_bits != gallery.n_bits:
             raise ValueError(
                 f"The hasher gives codes of {n_bits} bits and the gallery holds codes of "
@@ -60,9 +56,9 @@ class DrawingSearch:
         Returns
         -------
         answer : dict
-            ``results``, a list of dicts with ``index``, ``distance`` and ``label`` (a string, or
-            None in a gallery without labels), nearest first; ``n_bits``; milliseconds as
-            ``read_ms``, ``encode_ms`` and ``search_ms``.
+            What `Pages.nearest` gives; ``code``, the drawing's, in hexadecimal, for further pages;
+            ``category``, ``sure`` and ``reason`` of the `Confidence`, all None without one;
+            milliseconds as ``read_ms``, ``encode_ms`` and ``search_ms``.
 
         Raises
         ------
@@ -72,36 +68,36 @@ class DrawingSearch:
         start = time.perf_counter()
         sketch = to_sketch(read_upload(body), self.shape)
         read_ms = 1000 * (time.perf_counter() - start)
-        distances, indices, encode_ms, search_ms = self._find(sketch)
-        labels = self.gallery.labels
-        results = [
-            {
-                "index": int(index),
-                "distance": int(distance),
-                "label": None if labels is None else _sendable(labels[index]),
-            }
-            for distance, index in zip(distances[0], indices[0], strict=True)
-        ]
-        return {
-            "results": results,
-            "n_bits": int(self.gallery.n_bits),
-            "read_ms": read_ms,
-            "encode_ms": encode_ms,
-            "search_ms": search_ms,
-        }
+        return self._find(sketch) | {"read_ms": read_ms}
+
+    def nearest(self, code, start, *, like=None):
+        """A page of the photos nearest to a code, as `Pages.nearest` gives it."""
+        with self._lock:
+            return self.pages.nearest(code, start, like=like)[0]
 
     def _find(self, sketch):
         # One at a time: each takes every core, and two together take longer than one by one.
+        n_judged = self.confidence.n_neighbors if self.confidence else 0
         with self._lock:
             start = time.perf_counter()
-            codes = self.hasher.transform(sketch)
+            values = project(self.hasher, SketchImageArray(sketch, None))[0]
+            code = pack_bits(values[None] >= 0)[0]
             encoded = time.perf_counter()
-            distances, indices = self.gallery.search(codes, self.n_results)
+            page, nearest = self.pages.nearest(code, n_judged=n_judged)
             done = time.perf_counter()
-        return distances, indices, 1000 * (encoded - start), 1000 * (done - encoded)
+        times = {"encode_ms": 1000 * (encoded - start), "search_ms": 1000 * (done - encoded)}
+        return page | {"code": code.tobytes().hex()} | self._judge(values, nearest) | times
+
+    def _judge(self, values, nearest):
+        if self.confidence is None:
+            return {"category": None, "sure": None, "reason": None}
+        gallery = self.pages.gallery
+        labels = [gallery.labels[i] for i in nearest]
+        category, sure, reason = self.confidence.judge(values, gallery.codes[nearest], labels)
+        return {"category": sendable(category), "sure": sure, "reason": reason}
 
 
-def _sketch_shape(hasher):
+def sketch_shape(hasher):
     """Height and width at which a hasher reads sketches."""
     last = last_step(hasher)
     if not hasattr(last, "views_"):

@@ -15,7 +15,14 @@ def served(monkeypatch):
     return calls
 
 
-DEFAULTS = {"host": "127.0.0.1", "port": 8000, "open_browser": True}
+DEFAULTS = {
+    "calibrate": None,
+    "samples": None,
+    "title": None,
+    "host": "127.0.0.1",
+    "port": 8000,
+    "open_browser": True,
+}
 
 
 @pytest.mark.parametrize(
@@ -23,6 +30,11 @@ DEFAULTS = {"host": "127.0.0.1", "port": 8000, "open_browser": True}
     [
         ([], (None, None), {}),
         (["m.joblib", "g", "--no-open"], ("m.joblib", "g"), {"open_browser": False}),
+        (
+            ["m.joblib", "g", "--calibrate", "a", "--samples", "b", "--title", "Boats"],
+            ("m.joblib", "g"),
+            {"calibrate": "a", "samples": "b", "title": "Boats"},
+        ),
         (["--port", "0", "--host", "localhost"], (None, None), {"port": 0, "host": "localhost"}),
     ],
 )

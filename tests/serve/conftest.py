@@ -1,5 +1,7 @@
 """A small model that tells circles from crosses, and a gallery of photo files."""
 
+import shutil
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
@@ -8,6 +10,7 @@ from sklearn.pipeline import Pipeline
 from sklearn_dsh import CCAHasher, HOGFeatures, PerView, SketchImageArray, stack_views
 from sklearn_dsh.gallery import Gallery
 
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 N_PHOTOS = 40  # photos, of which one half shows circles
 
 
@@ -23,6 +26,11 @@ def draw(label, rng, *, colours=((255, 255, 255), (0, 0, 0))):
         painter.line((x - r, y - r, x + r, y + r), fill=ink, width=8)
         painter.line((x - r, y + r, x + r, y - r), fill=ink, width=8)
     return np.asarray(picture.resize((64, 64), Image.Resampling.BOX))
+
+
+@pytest.fixture(scope="session")
+def draw_sign():
+    return draw
 
 
 @pytest.fixture(scope="session")
@@ -61,3 +69,55 @@ def gallery(fitted_hasher, photos, labels, tmp_path_factory):
         Image.fromarray(photo).save(path)
     codes = fitted_hasher.transform(SketchImageArray(None, photos))
     return Gallery(codes, 32, paths, labels=labels)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        pytest.skip(f"no browser: none of {', '.join(BROWSERS)} is on the PATH")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def address(fitted_hasher, gallery, sketches):
+    """Of a page that knows nothing of being sure."""
+    from page_in_browser import served
+
+    from sklearn_dsh.serve import create_app
+
+    with served(create_app(fitted_hasher, gallery, n_results=8, samples=sketches[:12])) as address:
+        yield address
+
+
+@pytest.fixture
+def open_page(browser, address):
+    """Open the page; afterwards, no foreign request and no error must have been."""
+    contexts, requests, errors, addresses = [], [], [], [address]
+
+    def open_page(viewport=None, *, at=address, **options):
+        context = browser.new_context(
+            viewport=viewport or {"width": 1280, "height": 800}, **options
+        )
+        contexts.append(context)
+        addresses.append(at)
+        page = context.new_page()
+        page.on("request", lambda request: requests.append(request.url))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
+        page.goto(at)
+        # The gallery comes last: from here on the page is ready.
+        page.locator("#photos li").first.wait_for()
+        return page
+
+    open_page.errors = errors
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert requests
+    assert [url for url in requests if not url.startswith((*addresses, "blob:"))] == []
+    assert errors == []

@@ -106,6 +106,17 @@ def test_gallery_without_labels_and_smaller_than_n_results(fitted_hasher, galler
     assert {r["label"] for r in results} == {None}
 
 
+def test_large_photos(fitted_hasher, gallery, tmp_path):
+    path = tmp_path / "large.png"
+    Image.new("RGB", (3000, 1500), "red").save(path)
+    large = Gallery(gallery.codes[:1], 32, [str(path)])
+    client = TestClient(create_app(fitted_hasher, large), base_url="http://localhost")
+    result = client.get("/gallery").json()["results"][0]
+    assert (result["name"], result["distance"]) == ("large.png", None)
+    with Image.open(io.BytesIO(client.get(result["large_url"]).content)) as photo:
+        assert photo.size == (1280, 640)
+
+
 @pytest.mark.parametrize(
     "address",
     ["/photo/40", "/photo/-1", "/photo/abc", "/photo/../conftest.py", f"/photo/{'9' * 5000}"],
@@ -152,7 +163,13 @@ def test_page_and_health(client):
         assert f'"{address}"' in page.text
         assert client.get(address).status_code == 200
     health = client.get("/health").json()
-    assert health == {"status": "ok", "n_photos": 40, "n_bits": 32, "max_bytes": MAX_BYTES}
+    assert health == {
+        "status": "ok",
+        "n_photos": 40,
+        "n_bits": 32,
+        "max_bytes": MAX_BYTES,
+        "title": "Find photos by drawing them",
+    }
 
 
 @pytest.mark.parametrize("address", ["/", "/nothing", "/static/page.js"])

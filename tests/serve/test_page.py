@@ -1,156 +1,46 @@
 """The page in a real browser: what somebody who draws sees."""
 
-import io
-import math
 import re
-import shutil
-import socket
-import threading
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
-from PIL import Image
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="needs Playwright")
-uvicorn = pytest.importorskip("uvicorn", reason="the page needs Starlette and uvicorn")
+pytest.importorskip("uvicorn", reason="the page needs Starlette and uvicorn")
+
+from page_in_browser import (  # noqa: E402
+    NARROW,
+    choose_file,
+    draw,
+    draw_circle,
+    draw_cross,
+    expect_gallery,
+    expect_photos_of,
+    png,
+    served,
+    touch,
+    wait_for_length,
+)
 
 from sklearn_dsh.serve import create_app  # noqa: E402
 from sklearn_dsh.serve._app import MAX_BYTES  # noqa: E402
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
 expect = sync_api.expect
-expect.set_options(timeout=30_000)  # a busy machine is no failure
-
-
-@pytest.fixture(scope="module")
-def browser():
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if path is None:
-        pytest.skip(f"no browser: none of {', '.join(BROWSERS)} is on the PATH")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@contextmanager
-def served(app):
-    """The address of a server of `app` in a thread of its own."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
-        finally:
-            server.should_exit = True
-            thread.join()
-
-
-@pytest.fixture(scope="module")
-def address(fitted_hasher, gallery, sketches):
-    with served(create_app(fitted_hasher, gallery, n_results=8, samples=sketches[:12])) as address:
-        yield address
-
-
-@pytest.fixture
-def open_page(browser, address):
-    """Open the page; afterwards, no foreign request and no error must have been."""
-    contexts, requests, errors = [], [], []
-
-    def open_page(viewport=WIDE, **options):
-        context = browser.new_context(viewport=viewport, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("request", lambda request: requests.append(request.url))
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
-        page.goto(address)
-        # The samples come last: from here on the page is ready.
-        expect(page.locator("#samples button")).to_have_count(12)
-        return page
-
-    open_page.errors = errors
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert requests
-    assert [url for url in requests if not url.startswith((address, "blob:"))] == []
-    assert errors == []
-
-
-def draw(page, points):
-    """Draw one stroke with the mouse through points in parts of the canvas."""
-    canvas = page.locator("#canvas")
-    canvas.scroll_into_view_if_needed()
-    box = canvas.bounding_box()
-    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
-    page.mouse.move(*places[0])
-    page.mouse.down()
-    for place in places[1:]:
-        page.mouse.move(*place)
-    page.mouse.up()
-
-
-def draw_circle(page):
-    angles = [2 * math.pi * i / 30 for i in range(31)]
-    draw(page, [(0.5 + 0.35 * math.cos(a), 0.5 + 0.35 * math.sin(a)) for a in angles])
-
-
-def draw_cross(page):
-    draw(page, [(0.2 + 0.06 * i, 0.2 + 0.06 * i) for i in range(11)])
-    draw(page, [(0.2 + 0.06 * i, 0.8 - 0.06 * i) for i in range(11)])
-
-
-def expect_photos_of(page, label, n=8):
-    """Wait until all eight photos are of one category."""
-    expect(page.locator("#photos .label")).to_have_text([label] * n)
-    expect(page.locator("#summary")).to_have_text(f"{n} photos, {n} of them labelled {label}")
-
-
-def expect_nothing(page):
-    expect(page.locator("#photos li")).to_have_count(0)
-    expect(page.locator("#empty")).to_be_visible()
-    expect(page.locator("#invitation")).to_be_visible()
-
-
-def png(image):
-    file = io.BytesIO()
-    Image.fromarray(image).save(file, "PNG")
-    return file.getvalue()
-
-
-def choose_file(page, name, content_type, content):
-    page.locator("#file").set_input_files(
-        {"name": name, "mimeType": content_type, "buffer": content}
-    )
-
-
-def wait_for_length(page, requests, n):
-    """Let Playwright call the handlers of routes until n requests were held back."""
-    for _ in range(1000):
-        if len(requests) >= n:
-            return
-        page.wait_for_timeout(20)
-    raise AssertionError(f"request {n} was never sent")
 
 
 def test_photos_follow_the_drawing(open_page):
     page = open_page()
-    expect_nothing(page)
+    expect_gallery(page)
     expect(page.locator("#gallery-size")).to_have_text("40 photos, codes of 32 bits")
     draw_circle(page)
     expect_photos_of(page, "circle")
-    expect(page.locator("#empty")).to_be_hidden()
     first = page.locator("#photos img").first
     expect(first).to_have_attribute("alt", "Photo of circle")
     page.wait_for_function("document.querySelector('#photos img').naturalWidth > 0")
-    expect(page.locator("#photos .distance").first).to_have_text(re.compile(r"^\d+ bits?$"))
+    expect(page.locator("#photos .distance").first).to_have_text(re.compile("similar|the same$"))
     expect(page.locator("#timing")).to_contain_text("32 bits: drawing read in")
     page.get_by_role("button", name="Clear").click()
-    expect_nothing(page)
+    expect_gallery(page)
     draw_cross(page)
     expect_photos_of(page, "cross")
 
@@ -195,16 +85,16 @@ def test_undo_and_redo(open_page):
     draw_circle(page)
     expect_photos_of(page, "circle")
     page.keyboard.press("Delete")
-    expect_nothing(page)
+    expect_gallery(page)
     draw_cross(page)
     expect_photos_of(page, "cross")
     page.keyboard.press("Control+z")
     undo.click()
-    expect_nothing(page)
+    expect_gallery(page)
     undo.click()
     expect_photos_of(page, "circle")
     undo.click()
-    expect_nothing(page)
+    expect_gallery(page)
     expect(undo).to_be_disabled()
     redo.click()
     expect_photos_of(page, "circle")
@@ -341,7 +231,7 @@ def test_drawing_with_the_keyboard_alone(open_page):
     expect_photos_of(page, "cross")
     press("Control+z")
     press("Control+z")
-    expect_nothing(page)
+    expect_gallery(page)
 
 
 def test_everything_is_reached_by_tab_and_seen_to_be(open_page):
@@ -371,39 +261,26 @@ def test_narrow_screen(open_page):
     expect_photos_of(page, "circle")
     assert page.evaluate(no_overflow)
     for locator in (
-        *page.get_by_role("button").all(),
+        *page.locator("button:visible").all(),
         page.get_by_label("Pen"),
         page.locator("#photos li").last,
         page.locator("#timing"),
     ):
         locator.scroll_into_view_if_needed()
         expect(locator).to_be_in_viewport()
-    for button in page.locator(".tools button").all():
+    for button in page.locator(".drawing .tools button").all():
         button.scroll_into_view_if_needed()
         box = button.bounding_box()
         assert min(box["width"], box["height"]) >= 44  # for a finger
     page.get_by_role("button", name="Clear").tap()
-    expect_nothing(page)
+    expect_gallery(page)
 
 
 def test_drawing_with_a_finger(open_page):
     page = open_page(NARROW, has_touch=True, is_mobile=True)
-    box = page.locator("#canvas").bounding_box()
-    session = page.context.new_cdp_session(page)
-
-    def touch(kind, *places):
-        points = [
-            {"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"], "id": i}
-            for i, (x, y) in enumerate(places)
-        ]
-        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-
     for down in (1, -1):
         at = [(0.2 + 0.06 * i, 0.5 + down * (0.06 * i - 0.3)) for i in range(11)]
-        touch("touchStart", at[0])
-        for place in at[1:]:
-            touch("touchMove", place)
-        touch("touchEnd")
+        touch(page, at)
     expect_photos_of(page, "cross")
     assert page.evaluate("window.scrollY") == 0  # it drew, and did not scroll
 
@@ -417,7 +294,7 @@ def test_text_has_contrast(scheme, open_page):
         """() => {
             const ground = getComputedStyle(document.body).backgroundColor;
             const of = (selector) => getComputedStyle(document.querySelector(selector)).color;
-            return [ground, ...["h1", "#timing", ".distance", "#summary"].map(of)];
+            return [ground, ...["h1", "#timing", ".distance", "#answer"].map(of)];
         }"""
     )
     ground, *texts = (_luminance(colour) for colour in colours)

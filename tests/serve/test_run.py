@@ -3,13 +3,18 @@
 import socket
 
 import joblib
+import numpy as np
 import pytest
+from PIL import Image
 
 pytest.importorskip("uvicorn", reason="the page needs Starlette and uvicorn")
 TestClient = pytest.importorskip("starlette.testclient", reason="needs httpx").TestClient
 
+from sklearn_dsh import SketchImageArray  # noqa: E402
+from sklearn_dsh.confidence import Confidence  # noqa: E402
 from sklearn_dsh.gallery import Gallery  # noqa: E402
 from sklearn_dsh.serve import _example, _run, run  # noqa: E402
+from sklearn_dsh.serve._images import to_sketch  # noqa: E402
 
 
 class ServedOnce:
@@ -55,19 +60,88 @@ def test_run_of_model_and_gallery(served, fitted_hasher, gallery, tmp_path, caps
         run(tmp_path / "model.joblib", tmp_path / "gallery", port=0)
 
 
+@pytest.fixture
+def files(fitted_hasher, gallery, tmp_path):
+    """A model, a gallery, and a folder of 30 sketches in folders named by what they show."""
+    joblib.dump(fitted_hasher, tmp_path / "model.joblib")
+    gallery.save(tmp_path / "gallery")
+    return tmp_path
+
+
+@pytest.fixture
+def held_out(files, labels, draw_sign):
+    rng = np.random.default_rng(7)
+    for i, label in enumerate(labels[:30]):
+        folder = files / "held out" / label
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(draw_sign(label, rng)).save(folder / f"{i}.png")
+    return files / "held out"
+
+
+def test_calibrated_page(files, held_out, fitted_hasher, gallery):
+    loaded = _run._load(files / "model.joblib", files / "gallery", held_out, None)
+    # Half of a dozen of each category, in turn.
+    assert [path.parent.name for path in loaded["samples"]] == ["circle", "cross"] * 6
+    found = sorted(held_out.glob("*/*.png"))
+    read = [to_sketch(np.asarray(Image.open(path).convert("L")), (256, 256)) for path in found]
+    hog = fitted_hasher[0].transform(SketchImageArray(np.concatenate(read), None))
+    values, categories = fitted_hasher[1].project(hog), [path.parent.name for path in found]
+    assert loaded["confidence"] == Confidence.calibrate(gallery, values, categories)
+    assert loaded["confidence"].measure(gallery, values, categories)[0] >= 0.7
+
+
+def test_a_page_that_is_never_sure_is_warned_of(files, held_out, capsys):
+    aside = held_out.with_name("aside")
+    (held_out / "circle").rename(aside)  # each in the other's folder
+    (held_out / "cross").rename(held_out / "circle")
+    aside.rename(held_out / "cross")
+    loaded = _run._load(files / "model.joblib", files / "gallery", held_out, None)
+    assert loaded["confidence"].min_agreement == float("inf")
+    assert "the page is never sure" in capsys.readouterr().err
+
+
+def test_samples_and_title(served, files, held_out):
+    answers, _ = served
+    model, gallery = files / "model.joblib", files / "gallery"
+    run(model, gallery, samples=held_out / "cross", title="Signs", port=0)
+    ((health, samples),) = answers
+    assert health["title"] == "Signs"
+    assert len(samples) == 12
+    (files / "empty").mkdir()
+    with pytest.raises(ValueError, match=r"empty' holds no sketches to start from"):
+        run(model, gallery, samples=files / "empty", port=0)
+    with pytest.raises(ValueError, match=r"There is no folder '.*missing'"):
+        run(model, gallery, calibrate=files / "missing", port=0)
+
+
+def test_a_sketch_without_strokes_is_named(files, held_out):
+    Image.new("L", (64, 64), 255).save(held_out / "cross" / "white.png")
+    with pytest.raises(ValueError, match=r"white\.png'.*no strokes"):
+        run(files / "model.joblib", files / "gallery", calibrate=held_out, port=0)
+
+
+@pytest.mark.parametrize("name", ["calibrate", "samples"])
+def test_sketches_for_the_example(name):
+    with pytest.raises(ValueError, match=f"{name} was given without model and gallery"):
+        run(**{name: "folder"})
+
+
 def test_example_is_made_once(served, monkeypatch, tmp_path, capsys):
     answers, _ = served
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    made = _example.ensure_example(n_sketches=26, n_photos=39, n_steps=2)
+    made = _example.ensure_example(n_sketches=26, n_photos=39, n_held_out=26, n_steps=2)
     assert made == _example.example_folder()
     assert made.parent == tmp_path / "sklearn-dsh"
     assert [path.name for path in made.parent.iterdir()] == [made.name]  # nothing else is left
     assert "a small one is trained" in capsys.readouterr().err
+    held_out = sorted((made / _example.SKETCHES).glob("*/*.png"))
+    assert len(held_out) == 26
+    assert len(list((made / "photos").glob("*.png"))) == 39
     monkeypatch.setattr(_example, "_make_example", None)  # would fail if it was called again
     run(port=0)
     ((health, samples),) = answers
     assert (health["n_photos"], health["n_bits"]) == (39, 64)
-    assert len(samples) == _example.N_SAMPLES
+    assert len(samples) == _run.N_SAMPLES
     assert "trained" not in capsys.readouterr().err
 
 
