@@ -52,6 +52,7 @@ _SUBMODULES = (
     "codes",
     "comparison",
     "compose",
+    "confidence",
     "datasets",
     "deep",
     "distributed",

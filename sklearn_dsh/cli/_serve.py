@@ -2,7 +2,7 @@
 
 import click
 
-from ._command import TRUST, Command, note
+from ._command import TRUST, Command, loading, note
 
 
 @click.command(cls=Command, short_help="Serve a page to draw on.", epilog=TRUST)
@@ -45,7 +45,8 @@ def serve(model, gallery, calibrate, samples, title, host, port, open_browser):
     if model is not None and gallery is None:
         raise click.UsageError("MODEL was given without GALLERY: give both, or neither.")
     try:
-        from sklearn_dsh.serve import run
+        with loading():
+            from sklearn_dsh.serve import run
     except ImportError as error:
         raise ImportError(
             f"The page needs packages that are not installed ({error}): pip install "

@@ -2,12 +2,10 @@
 
 import numpy as np
 
-from .._pipelines import project
 from ..confidence import Confidence
 from ..preprocessing import load_image
-from ..views import SketchImageArray
 from ._images import UploadError, to_sketch
-from ._search import sketch_shape
+from ._search import project_sketches, sketch_shape
 
 _AT_ONCE = 256
 
@@ -39,7 +37,7 @@ def calibrate_page(hasher, gallery, labelled):
     values = []
     for start in range(0, len(paths), _AT_ONCE):
         sketches = np.concatenate([_read(path, shape) for path in paths[start : start + _AT_ONCE]])
-        values.append(project(hasher, SketchImageArray(sketches, None)))
+        values.append(project_sketches(hasher, sketches))
     return Confidence.calibrate(gallery, np.concatenate(values), labels)
 
 

@@ -10,6 +10,7 @@ import joblib
 from PIL import Image
 
 from .. import __version__
+from .._progress import Progress
 from ..datasets import make_sketch_photo
 from ..deep import DeepSketchHasher
 from ..gallery import Gallery
@@ -61,13 +62,14 @@ def ensure_example(*, n_sketches=1040, n_photos=1040, n_held_out=260, n_steps=N_
 
 
 def _make_example(made, final, n_sketches, n_photos, n_held_out, n_steps):
-    data = make_sketch_photo(
-        n_categories=13,
-        n_sketches=n_sketches + n_held_out,
-        n_photos=n_photos,
-        size=128,
-        random_state=0,
-    )
+    with Progress(desc="Making drawings"):
+        data = make_sketch_photo(
+            n_categories=13,
+            n_sketches=n_sketches + n_held_out,
+            n_photos=n_photos,
+            size=128,
+            random_state=0,
+        )
     hasher = DeepSketchHasher(64, max_iter=3, steps_per_iter=n_steps, verbose=1, random_state=0)
     hasher.fit(data.sketches[:n_sketches], data.images, (data.y_sketch[:n_sketches], data.y_image))
     joblib.dump(hasher, made / "model.joblib")
@@ -81,5 +83,6 @@ def _make_example(made, final, n_sketches, n_photos, n_held_out, n_steps):
         category.mkdir(parents=True, exist_ok=True)
         Image.fromarray(data.sketches[i]).save(category / f"{i:04d}.png")
     paths = [str(final / "photos" / name) for name in names]
-    codes = hasher.transform(data.images, view="image")
+    with Progress(desc="Encoding photos"):
+        codes = hasher.transform(data.images, view="image")
     Gallery(codes, hasher.n_bits, paths, labels=data.y_image).save(made / "gallery")

@@ -10,6 +10,7 @@ from itertools import zip_longest
 import uvicorn
 
 from .._model_files import load_model
+from .._progress import Progress
 from ..datasets._files import IMAGE_SUFFIXES, existing_folder, images_by_category
 from ..gallery import Gallery
 from ._app import LOOPBACK, TITLE, create_app
@@ -92,11 +93,12 @@ def _load(model, gallery, calibrate, samples):
         model, gallery, calibrate = (
             folder / name for name in ("model.joblib", "gallery", SKETCHES)
         )
-    held = Gallery.load(gallery)
-    held.check_model(model)
-    hasher = load_model(model)
-    labelled = None if calibrate is None else images_by_category(existing_folder(calibrate))
-    confidence = None if labelled is None else calibrate_page(hasher, held, labelled)
+    with Progress(desc="Loading"):
+        held = Gallery.load(gallery)
+        held.check_model(model)
+        hasher = load_model(model)
+        labelled = None if calibrate is None else images_by_category(existing_folder(calibrate))
+        confidence = None if labelled is None else calibrate_page(hasher, held, labelled)
     if confidence is not None and confidence.min_agreement == float("inf"):
         sys.stderr.write(
             f"Warning: of the sketches in {calibrate} too few get the right category, so that the "

@@ -2,6 +2,7 @@
 
 import threading
 import time
+import warnings
 
 import numpy as np
 
@@ -42,6 +43,12 @@ class DrawingSearch:
                 f"The hasher gives codes of {n_bits} bits and the gallery holds codes of "
                 f"{gallery.n_bits}: encode the gallery's photos with this hasher."
             )
+        if getattr(last_step(hasher), "_sketches_were_dark", False):
+            warnings.warn(
+                "The model learned from sketches that are mostly dark, and drawings here are "
+                "dark on white: it will find little. Train it with polarity='auto'.",
+                stacklevel=3,
+            )
         # Now, so that the first drawing need not wait until networks are built and kernels loaded.
         self._find(np.full((1, *self.shape), 255, dtype=np.uint8))
 
@@ -80,7 +87,7 @@ class DrawingSearch:
         n_judged = self.confidence.n_neighbors if self.confidence else 0
         with self._lock:
             start = time.perf_counter()
-            values = project(self.hasher, SketchImageArray(sketch, None))[0]
+            values = project_sketches(self.hasher, sketch)[0]
             code = pack_bits(values[None] >= 0)[0]
             encoded = time.perf_counter()
             page, nearest = self.pages.nearest(code, n_judged=n_judged)
@@ -95,6 +102,14 @@ class DrawingSearch:
         labels = [gallery.labels[i] for i in nearest]
         category, sure, reason = self.confidence.judge(values, gallery.codes[nearest], labels)
         return {"category": sendable(category), "sure": sure, "reason": reason}
+
+
+def project_sketches(hasher, sketches):
+    """What a hasher makes of sketches that are dark on white, whatever it was fitted on."""
+    architecture = getattr(last_step(hasher), "architecture_", None)
+    if getattr(architecture, "polarity", "dark") == "bright":
+        sketches = 255 - sketches
+    return project(hasher, SketchImageArray(sketches, None))
 
 
 def sketch_shape(hasher):

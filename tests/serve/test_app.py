@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from sklearn_dsh import ITQHasher, SketchImageArray
+from sklearn_dsh import Compact, DeepSketchHasher, ITQHasher, SketchImageArray
 from sklearn_dsh.gallery import Gallery
 
 pytest.importorskip("starlette", reason="the page needs Starlette and uvicorn")
@@ -20,6 +20,7 @@ from sklearn_dsh.serve import create_app  # noqa: E402
 from sklearn_dsh.serve._app import MAX_BYTES  # noqa: E402
 from sklearn_dsh.serve._images import to_sketch  # noqa: E402
 
+BASE = "http://127.0.0.1:8000"
 PNG = {"Content-Type": "image/png"}
 
 
@@ -30,7 +31,7 @@ def app(fitted_hasher, gallery, sketches):
 
 @pytest.fixture
 def client(app):
-    return TestClient(app, base_url="http://127.0.0.1:8000")
+    return TestClient(app, base_url=BASE)
 
 
 def to_bytes(image, kind="PNG", **options):
@@ -61,7 +62,8 @@ def assert_refused(response, status, text):
 @pytest.mark.parametrize("i", [0, 1, 6])
 def test_search_is_hasher_and_gallery(i, client, fitted_hasher, gallery, sketches):
     answer = search(client, to_bytes(sketches[i])).json()
-    codes = fitted_hasher.transform(to_sketch(sketches[i], (256, 256)))
+    drawn = SketchImageArray(to_sketch(sketches[i], (256, 256)), None)
+    codes = fitted_hasher.transform(drawn)
     # By brute force, with the promised order: distance, then place in the gallery.
     differing = np.unpackbits(codes ^ gallery.codes, axis=1).sum(axis=1)
     nearest = np.lexsort((np.arange(len(differing)), differing))[:7]
@@ -376,3 +378,32 @@ def test_many_threads_get_the_answers_of_one(app, client, sketches):
         together = list(threads.map(lambda s: search(entered, to_bytes(s)).json(), sketches[:24]))
     for answer, sketch in zip(together, sketches, strict=False):
         assert answer["results"] == search(client, to_bytes(sketch)).json()["results"]
+
+
+def deep_app(polarity, sketches, photos, labels, gallery):
+    hasher = DeepSketchHasher(
+        32, architecture=Compact(64, polarity=polarity), max_iter=1, steps_per_iter=2,
+        random_state=0,
+    )  # fmt: skip
+    hasher.fit(sketches, photos, (labels, labels))
+    return create_app(hasher, gallery, n_results=8)
+
+
+def test_a_drawing_is_given_as_the_hasher_knows_sketches(sketches, photos, labels, gallery):
+    """The page draws dark on white, whatever the strokes were that a hasher learned from."""
+    dark = deep_app("dark", sketches, photos, labels, gallery)
+    bright = deep_app("bright", 255 - sketches, photos, labels, gallery)
+    auto = deep_app("auto", 255 - sketches, photos, labels, gallery)
+    codes = [
+        search(TestClient(app, base_url=BASE), to_bytes(sketches[0])).json()["code"]
+        for app in (dark, bright, auto)
+    ]
+    assert codes[0] == codes[1] == codes[2]
+
+
+def test_a_model_of_bright_strokes_that_was_not_told_so_is_warned_of(
+    sketches, photos, labels, gallery
+):
+    with pytest.warns(UserWarning, match="mostly dark") as told:
+        deep_app("dark", 255 - sketches, photos, labels, gallery)
+    assert sum("The model learned from" in str(warning.message) for warning in told) == 1
