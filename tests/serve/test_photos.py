@@ -149,6 +149,7 @@ def test_leafing(open_page, gallery):
     seen = names(page)
     expect(before).to_be_disabled()
     for start in range(9, 41, 8):
+        page.wait_for_load_state("networkidle")  # nothing moves below the pointer any more
         after.click()
         expect(page.locator("#place")).to_have_text(f"{start} to {start + 7} of 40")
         seen += names(page)
