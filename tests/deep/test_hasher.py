@@ -18,7 +18,7 @@ from sklearn_dsh import (
 )
 from sklearn_dsh.codes import unpack_bits
 from sklearn_dsh.deep import _batches, _reading, _weights
-from sklearn_dsh.deep._fit import _steps_per_round
+from sklearn_dsh.deep._fit import _steps_of_rounds
 from sklearn_dsh.deep._networks import TEMPERATURE
 
 QUICK = {
@@ -395,8 +395,18 @@ def test_progress_is_shown_only_when_asked(capsys):
 )
 def test_training_length_has_a_floor_and_a_cap(n, size, kind, expected):
     hasher = DeepSketchHasher(batch_size=size)
-    steps = _steps_per_round(hasher, kind, {"sketch": np.zeros(n)})
-    assert expected <= steps * hasher.max_iter < expected + hasher.max_iter
+    steps = _steps_of_rounds(hasher, kind, {"sketch": np.zeros(n)})
+    assert len(steps) == hasher.max_iter
+    assert expected <= sum(steps) < expected + hasher.max_iter
+
+
+def test_each_round_has_its_own_steps():
+    hasher = DeepSketchHasher(8, max_iter=2, steps_per_iter=[3, 1], batch_size=4, random_state=0)
+    hasher.fit(*IMAGES)
+    assert len(hasher.loss_curve_) == 4
+    for steps in ([3], [3, 0], [3.0, 1.0], [[3, 1]]):
+        with pytest.raises(ValueError, match=r"or a list of one for each of max_iter=2 rounds"):
+            hasher.set_params(steps_per_iter=steps).fit(*IMAGES)
 
 
 @pytest.mark.gpu
