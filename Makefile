@@ -10,12 +10,9 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
 
 # A line every five seconds: what is installed takes minutes.
-BEAT := @sh -c 'label=$$1; shift; echo "$$label ..."; "$$@" & n=0; \
-	while sleep 1; do \
-		kill -0 $$! 2>/dev/null || break; \
-		n=$$((n + 1)); \
-		[ $$((n % 5)) -ne 0 ] || echo "$$label: $$n s"; \
-	done; wait $$!' --
+BEAT := @sh -c 'label=$$1; shift; echo "$$label ..."; n=0; \
+	while sleep 5; do n=$$((n + 5)); echo "$$label: $$n s"; done & beat=$$!; \
+	trap "kill $$beat" EXIT; trap "exit 130" INT TERM; "$$@"' --
 
 .PHONY: demo serve screenshots test test-long lint docs bench clean
 .NOTPARALLEL:

@@ -28,6 +28,10 @@ def check_output_file(path, purpose="the result"):
         to. Nothing has been written.
     """
     kind = _kind(path)
+    if kind is None and (not os.fspath(path) or os.fspath(path).endswith(os.sep)):
+        raise ValueError(
+            f"{os.fspath(path)!r} is no name of a file: expected that of a file for {purpose}."
+        )
     if kind not in (None, stat.S_IFREG):
         raise ValueError(
             f"{os.fspath(path)!r} is {_KINDS[kind]}: expected the name of a file for {purpose}."

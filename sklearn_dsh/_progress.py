@@ -4,6 +4,7 @@ import math
 import sys
 import threading
 import time
+from contextlib import suppress
 
 from tqdm import tqdm
 
@@ -31,10 +32,9 @@ class Progress(tqdm):
     """
 
     def __init__(self, total=None, *, desc, unit="steps", disable=False):
-        file, how = sys.stderr, {}
-        # A notebook's stderr is no terminal, and takes a bar all the same.
-        self._lines = None
-        if not (file.isatty() or type(file).__module__.startswith("ipykernel")):
+        file, how, self._lines = sys.stderr, {}, None
+        disable = disable or file is None or getattr(file, "closed", False)
+        if not disable and not _is_looked_at(file):
             self._lines = file = _Lines(file)
             how["mininterval"] = math.inf  # only `_go_on` looks
         if total is None or self._lines is not None:
@@ -51,7 +51,7 @@ class Progress(tqdm):
     def _go_on(self):
         wait = self.delay or self._seconds()
         while not self._ended.wait(wait):
-            if self._lines is None or self in _ACTIVE[-1:]:
+            if self._lines is None or (_ACTIVE and _ACTIVE[-1] is self):
                 self.delay = 0  # what was shown is cleared at the end
                 self.refresh()
             wait = self._seconds()
@@ -62,13 +62,25 @@ class Progress(tqdm):
     def close(self):
         if not self.disable:
             self._ended.set()
-            if self in _ACTIVE:
-                _ACTIVE.remove(self)
+            _ACTIVE[:] = [other for other in _ACTIVE if other is not self]
         super().close()
+
+    def go_on_from(self, n):
+        """So many are done already: how long the others take does not tell of them."""
+        self.n = self.initial = self.last_print_n = n
+
+
+def _is_looked_at(file):
+    # A notebook's stderr is no terminal, and takes a bar all the same.
+    return getattr(file, "isatty", bool)() or type(file).__module__.startswith("ipykernel")
 
 
 class _Lines:
-    """A log, for what expects a terminal: each look of a bar is a line."""
+    """A log, for what expects a terminal: each look of a bar is a line.
+
+    Where nobody reads it any more, or the disk is full, nothing is written, and what it tells of
+    goes on.
+    """
 
     encoding = "ascii"
 
@@ -78,11 +90,13 @@ class _Lines:
     def write(self, text):
         line = text.strip()
         if line:
-            self.file.write(f"{line}\n")
+            with suppress(OSError, ValueError):
+                self.file.write(f"{line}\n")
             self.written_at = time.monotonic()
 
     def flush(self):
-        self.file.flush()
+        with suppress(OSError, ValueError, AttributeError):
+            self.file.flush()
 
     def wait(self):
         """Seconds until the next line is due."""

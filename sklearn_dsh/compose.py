@@ -16,6 +16,7 @@ from .views import (
     SketchImageArray,
     check_view_is_clear,
     check_view_name,
+    row_shape,
 )
 
 
@@ -109,9 +110,9 @@ class PerView(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
                 fitted.fit(_rows_for(fitted, views[view]), labels[view])
             setattr(self, f"{view}_", fitted)
             if view in views:
-                self._row_shapes.setdefault(view, _row_shape(views[view]))
+                self._row_shapes.setdefault(view, row_shape(views[view]))
         first = next(iter(views.values()))
-        shape = _row_shape(first)
+        shape = row_shape(first)
         names = column_names(first)
         for name in ("n_features_in_", "feature_names_in_"):
             vars(self).pop(name, None)
@@ -268,10 +269,6 @@ class PerView(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         tags.target_tags.required = any(child.target_tags.required for child in children)
         tags.non_deterministic = any(child.non_deterministic for child in children)
         return tags
-
-
-def _row_shape(rows):
-    return tuple((rows if hasattr(rows, "shape") else np.asarray(rows)).shape[1:])
 
 
 def _rows_for(transformer, rows):

@@ -384,23 +384,24 @@ def check_view_is_clear(X, row_shapes, name):
     """
     if len(row_shapes) < 2:
         return
-    shape = row_shapes["sketch"]
-    if len(shape) != 1 and _n_dimensions(X) == 1:
+    shape, given = row_shapes["sketch"], row_shape(X)
+    if len(shape) != 1 and given == ():
         rows = "image files"
-    elif shape == row_shapes["image"]:
+    elif shape == row_shapes["image"] == given:  # what is of another shape is told of elsewhere
         rows = f"rows of shape {shape}"
     else:
         return
     raise ValueError(
         f"{name} was fitted on sketches and photos, and {rows} may be of either: name their view, "
-        "transform(X, view='sketch') or transform(X, view='image'). In a Pipeline, whose transform "
-        "takes no view, give SketchImageArray(X, None) for sketches and SketchImageArray(None, X) "
-        "for photos."
+        "view='sketch' or view='image'. In a Pipeline, whose transform takes no view, give "
+        "SketchImageArray(X, None) for sketches and SketchImageArray(None, X) for photos."
     )
 
 
-def _n_dimensions(X):
-    return X.ndim if hasattr(X, "ndim") else np.asarray(X).ndim
+def row_shape(X):
+    """The shape of a row; None if there are no rows."""
+    shape = tuple((X if hasattr(X, "shape") else np.asarray(X)).shape)
+    return shape[1:] if shape else None
 
 
 def _as_rows(array, name):

@@ -5,6 +5,8 @@ import re
 import sys
 import time
 
+import pytest
+
 from sklearn_dsh import _progress
 from sklearn_dsh._progress import Progress
 
@@ -107,3 +109,53 @@ def test_in_a_log_the_innermost_alone_goes_on(monkeypatch):
         assert log.getvalue().count("Comparing: 0 of 2 cells") <= 2
         outer.update()
         wait_for(lambda: log.getvalue().count("Comparing: 1 of 2 cells") >= 2)
+
+
+class Bare:
+    """What somebody puts in the place of stderr: it writes, and that is all."""
+
+    def __init__(self):
+        self.written = ""
+
+    def write(self, text):
+        self.written += text
+
+
+class Gone(io.StringIO):
+    """A log that nobody reads any more, or on a full disk."""
+
+    def write(self, text):
+        raise BrokenPipeError
+
+
+def closed():
+    file = io.StringIO()
+    file.close()
+    return file
+
+
+@pytest.mark.parametrize("disable", [True, False])
+@pytest.mark.parametrize("make", [lambda: None, closed, Bare, Gone])
+def test_whatever_stderr_is_the_work_goes_on(monkeypatch, make, disable):
+    monkeypatch.setattr(_progress, "SECONDS", 0.02)
+    stderr = make()
+    monkeypatch.setattr(sys, "stderr", stderr)
+    with Progress(3, desc="Fit", disable=disable) as progress:
+        for _ in range(3):
+            progress.update()
+            progress.set_postfix(loss="1", refresh=False)
+        time.sleep(0.1)
+    if isinstance(stderr, Bare):
+        assert ("Fit: 3 of 3 steps" in stderr.written) != disable
+
+
+def test_what_was_done_before_tells_nothing_of_what_is_left(monkeypatch):
+    log = make_log(monkeypatch)
+    with Progress(1000, desc="Fit") as progress:
+        progress.go_on_from(900)
+        progress.start_t -= 10  # ten seconds ago
+        progress.update(2)
+        progress.refresh()
+    line = log.getvalue().splitlines()[1]
+    assert line.startswith("Fit: 902 of 1000 steps")
+    assert "08:10 left" in line  # 98 more at 2 in 10 s

@@ -12,7 +12,8 @@ import click
 import sklearn_dsh
 
 from .._outputs import check_output_file, check_output_folder, replaced
-from ._command import Command, count, note, quiet_option
+from .._progress import Progress
+from ._command import Command, count, loading, note, quiet_option
 from ._evaluate import PROTOCOLS
 from ._settings import architecture_option, make_architecture
 
@@ -121,7 +122,8 @@ def compare(
       sklearn-dsh compare my_folder --quick
       sklearn-dsh compare my_folder --bits 32 --bits 64 --methods DSH --methods CCA-ITQ
     """
-    from .. import comparison, datasets
+    with loading(quiet):
+        from .. import comparison, datasets
 
     networks = make_architecture(architecture, size)
     size = size or max(networks.sizes().values())
@@ -145,13 +147,17 @@ def compare(
     plan = _make_plan(methods or tuple(known), protocols, k or 1, quick, **lengths)
     draws = find_spec("matplotlib") is not None
     if not draws:
-        note("matplotlib is not installed: no pictures are drawn. pip install matplotlib")
+        note(
+            "matplotlib is not installed: no pictures are drawn. pip install matplotlib",
+            quiet=quiet,
+        )
     output = check_output_folder(output)
     output.mkdir(parents=True, exist_ok=True)
     for name in ("results.jsonl", "tables.md", "curves.png"):
         check_output_file(output / name)
     check_output_folder(output / "retrieved")
-    images = getattr(datasets, loader)(data, size=size, **options)
+    with Progress(desc="Reading images", disable=quiet):
+        images = getattr(datasets, loader)(data, size=size, **options)
     if k is None:
         plan = replace(plan, k=200 if len(images.images) >= LARGE else 50)
     name = f"{dataset} {Path(data).resolve().name}, {size} px"

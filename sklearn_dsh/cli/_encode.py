@@ -22,6 +22,11 @@ gallery_option = click.option(
 )
 
 
+def about_gallery_bytes(paths, n_bits):
+    """What a gallery of files takes on the disk, without labels."""
+    return sum(len(os.fsencode(path)) for path in paths) + len(paths) * (-(-n_bits // 8) + 8)
+
+
 @click.command(cls=Command, short_help="Encode photos into a gallery.", epilog=TRUST)
 @click.argument("model", type=click.Path())
 @click.argument("paths", nargs=-1, required=True, type=click.Path(allow_dash=True))
@@ -55,8 +60,7 @@ def encode(model, paths, output, view, labels, skip_bad, quiet):
     with loading(quiet):
         hasher = load_model(model)
     n_bits = last_step(hasher).n_bits
-    n_bytes = sum(len(os.fsencode(path)) for path in files) + len(files) * (-(-n_bits // 8) + 8)
-    check_space(output, n_bytes)
+    check_space(output, about_gallery_bytes(files, n_bits))
     model_id = hash_file(model)  # now: another model may be written there while this one encodes
     codes, bad = encode_files(hasher, files, view, quiet=quiet, skip_bad=skip_bad)
     read = [path for path in files if path not in bad]

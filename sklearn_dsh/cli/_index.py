@@ -2,8 +2,9 @@
 
 import click
 
-from ._command import Command, count, json_option, note, print_json, quiet_option
-from ._encode import gallery_option
+from .._outputs import check_space, save_or_keep
+from ._command import Command, count, json_option, loading, note, print_json, quiet_option
+from ._encode import about_gallery_bytes, gallery_option
 
 
 @click.command(cls=Command, short_help="Make one gallery of several.")
@@ -28,18 +29,20 @@ def index(galleries, output, as_json, quiet):
     from ..retrieval import HammingRetriever
 
     check_replaceable(output)
-    pieces = {folder: Gallery.load(folder) for folder in dict.fromkeys(galleries)}
-    labelled = _check_alike(pieces)
-    first = next(iter(pieces.values()))
-    codes = np.concatenate([piece.codes for piece in pieces.values()])
-    paths = [path for piece in pieces.values() for path in piece.paths]
-    labels = [x for piece in pieces.values() for x in piece.labels] if labelled else None
-    whole = Gallery(codes, first.n_bits, paths, labels, model_id=first.model_id)
-    whole.save(output)
+    with loading(quiet):
+        pieces = {folder: Gallery.load(folder) for folder in dict.fromkeys(galleries)}
+        labelled = _check_alike(pieces)
+        first = next(iter(pieces.values()))
+        codes = np.concatenate([piece.codes for piece in pieces.values()])
+        paths = [path for piece in pieces.values() for path in piece.paths]
+        labels = [x for piece in pieces.values() for x in piece.labels] if labelled else None
+        whole = Gallery(codes, first.n_bits, paths, labels, model_id=first.model_id)
+        check_space(output, about_gallery_bytes(paths, first.n_bits))
+        save_or_keep(whole.save, output)
 
-    retriever = HammingRetriever().fit(codes)
-    retriever.kneighbors(codes[:1], 1)
-    stats = retriever.search_stats()
+        retriever = HammingRetriever().fit(codes)
+        retriever.kneighbors(codes[:1], 1)
+        stats = retriever.search_stats()
     n_repeated = len(paths) - len(set(paths))
     if n_repeated:
         note(

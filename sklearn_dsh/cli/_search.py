@@ -6,6 +6,8 @@ from .._model_files import check_same_model, load_model
 from ._command import TRUST, Command, json_option, loading, print_json, quiet_option
 from ._files import encode_files, find_images
 
+_FEW = 100  # sketches, which are encoded within seconds
+
 
 @click.command(cls=Command, short_help="Find the photos nearest to sketches.", epilog=TRUST)
 @click.argument("model", type=click.Path())
@@ -46,7 +48,7 @@ def search(model, gallery, sketches, top, radius, view, as_json, quiet):
         held = Gallery.load(gallery)
         files = find_images(sketches)
         check_same_model(held, hasher, model, gallery)
-    codes, _ = encode_files(hasher, files, view, quiet=True)
+    codes, _ = encode_files(hasher, files, view, quiet=quiet or len(files) <= _FEW)
     if radius is None:
         found = held.search(codes, 10 if top is None else top)
     else:

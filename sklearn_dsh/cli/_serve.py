@@ -2,7 +2,7 @@
 
 import click
 
-from ._command import TRUST, Command, loading, note
+from ._command import TRUST, Command, loading, note, quiet_option
 
 
 @click.command(cls=Command, short_help="Serve a page to draw on.", epilog=TRUST)
@@ -31,7 +31,8 @@ from ._command import TRUST, Command, loading, note
     help="Port to listen at; 0 takes a free one.",
 )
 @click.option("--open/--no-open", "open_browser", default=True, help="Show the page at once.")
-def serve(model, gallery, calibrate, samples, title, host, port, open_browser):
+@quiet_option
+def serve(model, gallery, calibrate, samples, title, host, port, open_browser, quiet):
     """Serve a page on which drawing finds the photos of GALLERY, until Ctrl+C is pressed.
 
     Without MODEL and GALLERY, a small example on synthetic drawings.
@@ -45,7 +46,7 @@ def serve(model, gallery, calibrate, samples, title, host, port, open_browser):
     if model is not None and gallery is None:
         raise click.UsageError("MODEL was given without GALLERY: give both, or neither.")
     try:
-        with loading():
+        with loading(quiet):
             from sklearn_dsh.serve import run
     except ImportError as error:
         raise ImportError(
@@ -59,5 +60,5 @@ def serve(model, gallery, calibrate, samples, title, host, port, open_browser):
         )
     run(
         model, gallery, calibrate=calibrate, samples=samples, title=title,
-        host=host, port=port, open_browser=open_browser,
+        host=host, port=port, open_browser=open_browser, quiet=quiet,
     )  # fmt: skip

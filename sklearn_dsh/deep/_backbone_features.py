@@ -81,6 +81,8 @@ class BackboneFeatures(
         self.n_jobs = n_jobs
         self.device = device
 
+    polarity = "dark"  # of those that were pickled before there was another
+
     def _architecture(self):
         architecture = Pretrained(
             self.backbone, size=self.size, trained="none", polarity=self.polarity

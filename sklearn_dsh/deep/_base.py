@@ -12,10 +12,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..base import BaseCrossModalHasher
 from ._batches import kind_of, make_source, make_tokens, wants_tokens
+from ._fit import check_settings
 from ._optimizer import PRECISIONS, SCHEDULES
 from ._polarity import check_strokes
 from ._training import compute_outputs
-from ._training_set import check_patience
 from ._weights import (
     cached_network,
     count_bytes,
@@ -113,7 +113,7 @@ class BaseDeepHasher(BaseCrossModalHasher):
         kinds = dict.fromkeys(("sketch", "image"), "images")
         resolve_architecture(self.architecture).check(kinds)
         resolve_device(self.device)
-        check_patience(self)
+        check_settings(self)
 
     def _about_weight_bytes(self, n_categories):
         """What the networks for images take."""
@@ -182,6 +182,7 @@ class BaseDeepHasher(BaseCrossModalHasher):
         check_is_fitted(self)
         view = self._view_of(X) if view is None else view
         rows = self._check_fitted_rows(X, view)
+        self._look_at_strokes(rows, view)
         network = self.build_network()
         network.readout = network.feature_readout = None
         head = network.sketch_head if view == "sketch" else network.image_head
@@ -189,13 +190,16 @@ class BaseDeepHasher(BaseCrossModalHasher):
         return self._compute(network, rows, view, resolve_encoding_device(self.device))
 
     def _project_view(self, X, view):
-        if view == "sketch" and kind_of(X) == "images":
-            check_strokes(X, self.architecture_)
+        self._look_at_strokes(X, view)
         device = resolve_encoding_device(self.device)
         network = cached_network(
             self, self.weights_, device, lambda: self._rebuild_network().to(device)
         )
         return self._compute(network, X, view, device)
+
+    def _look_at_strokes(self, X, view):
+        if view == "sketch" and kind_of(X) == "images":
+            check_strokes(X, self.architecture_)
 
     def _compute(self, network, X, view, device):
         sizes = self.architecture_.sizes()

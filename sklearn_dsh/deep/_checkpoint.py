@@ -16,7 +16,8 @@ from ._weights import to_tensors
 FILE_NAME = "deep_hasher.pt"
 FORMAT = "sklearn_dsh checkpoint 5"
 SECONDS = 60  # between two checkpoints within a round
-COPIES = 4  # of the weights: with the optimiser's two moments and a moving average
+PART = 1 / 20  # of the time that goes by, which writing may take
+COPIES = 5  # of the weights: the optimiser's two moments, a moving average, those of the best round
 SAMPLED_ROWS = 256  # of each view, to tell one data set from another
 # What does not decide the result, or may change between two tries.
 IGNORED = ("checkpoint_dir", "verbose", "device", "n_jobs", "cache_size", "cache_dir")
@@ -44,7 +45,7 @@ class Checkpoint:
         self.path = check_output_folder(folder, "checkpoints") / FILE_NAME
         self.fingerprint, self.n_weight_bytes = fingerprint, n_weight_bytes
         self.rows = self.split_seed = None
-        self._saved_at, self._failed = time.monotonic(), False
+        self._saved_at, self._pause, self._failed = time.monotonic(), SECONDS, False
 
     def load(self):
         """What `save` was given last, or None without a file.
@@ -54,8 +55,10 @@ class Checkpoint:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self.path = check_output_file(self.path, "the checkpoint")
         check_space(self.path, COPIES * self.n_weight_bytes)
-        self._write(lambda file: None)
-        self._part.unlink()
+        try:
+            self._write(lambda file: None)
+        finally:
+            self._part.unlink(missing_ok=True)
         if not self.path.exists():
             return None
         try:
@@ -94,7 +97,7 @@ class Checkpoint:
 
     def is_due(self):
         """Whether the last one is old enough."""
-        return time.monotonic() - self._saved_at >= SECONDS
+        return time.monotonic() - self._saved_at >= self._pause
 
     def save(self, state):
         """Replace the file: whoever reads it finds the old one or the new one.
@@ -109,6 +112,7 @@ class Checkpoint:
         rows = None if self.rows is None else to_tensors(self.rows)
         state = state | {"rows": rows, "split_seed": self.split_seed}
         held = {"format": FORMAT, "fingerprint": self.fingerprint, "state": state}
+        begun_at = time.monotonic()
         with held_back() as interrupted:
             try:
                 self._write(lambda file: torch.save(held, file))
@@ -118,16 +122,21 @@ class Checkpoint:
             finally:
                 self._part.unlink(missing_ok=True)
                 self._saved_at = time.monotonic()
+                self._pause = max(SECONDS, (self._saved_at - begun_at) / PART)
         if interrupted():
             raise KeyboardInterrupt
 
     def _warn(self, error):
         if not self._failed:
+            if not isinstance(error, OSError):
+                error = (
+                    f"{os.fspath(self.path)!r} could not be written (is the disk full?): {error}"
+                )
             warnings.warn(
                 f"{error} The training goes on; an interruption would lose what came since the "
                 "last checkpoint.",
                 RuntimeWarning,
-                stacklevel=4,
+                stacklevel=2,
             )
         self._failed = True
 

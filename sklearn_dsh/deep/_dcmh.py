@@ -198,7 +198,7 @@ class PairLikelihood(LossOnly):
         # category, which is the easiest, from all the others, or nothing.
         start = random_state.randn(1 + self.labels.max(), n_bits) * np.sqrt(2 * START / n_bits)
         self.outputs = dict.fromkeys(labels, start.astype(np.float32)[self.labels])
-        self.codes, self.trained = None, False
+        self.codes, self.trained, self.kept = None, False, None
 
     def update(self, outputs=None):
         """B of the networks' outputs (n_pairs, n_bits); the objective, a pair of items."""
@@ -223,6 +223,7 @@ class PairLikelihood(LossOnly):
     def make_loss(self, device):
         """What the networks are trained with until the next update."""
         outputs = [torch.from_numpy(x).to(device, copy=True) for x in self._both_sides()]
+        self.kept = outputs  # those of items whose turn came are changed in every step
         labels, codes = (torch.from_numpy(x).to(device) for x in (self.labels, self.codes))
         views = list(self.outputs)
         sides = [(views[0], outputs[0], outputs[1]), (views[-1], outputs[1], outputs[0])]
@@ -244,6 +245,22 @@ class PairLikelihood(LossOnly):
             return total / similar.numel()
 
         return loss
+
+    def state_dict(self):
+        """All that decides the steps to come, those of a round that has begun, too."""
+        first, last = self.kept
+        return {
+            "codes": torch.from_numpy(self.codes),
+            "outputs": {"first": first.cpu(), "last": last.cpu()},
+            "trained": self.trained,
+        }
+
+    def load_state_dict(self, state):
+        self.codes, self.trained = state["codes"].numpy(), state["trained"]
+        views, outputs = list(self.outputs), state["outputs"]
+        self.outputs = {view: outputs["first"].numpy() for view in views}
+        if len(views) == 2:
+            self.outputs[views[1]] = outputs["last"].numpy()
 
     def _both_sides(self):
         sides = list(self.outputs.values())

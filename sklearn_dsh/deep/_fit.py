@@ -27,7 +27,6 @@ from ._training import NetworkTrainer, standardise
 from ._training_set import (
     MEGABYTE,
     bytes_to_store,
-    check_patience,
     make_training_set,
     split_rows,
     take_rows,
@@ -85,9 +84,7 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
     learned : dict
         What the method learned.
     """
-    check_patience(hasher)
-    if hasher.cache_dir is not None:
-        check_output_folder(hasher.cache_dir, "the cache")
+    check_settings(hasher)
     device = local_device(resolve_device(hasher.device))
     processes = Processes(device)
     if processes.n > 1 and not hasher.several_processes:
@@ -311,6 +308,30 @@ def _check_same_networks(start, architecture, network_settings, classes):
         )
 
 
+def check_settings(hasher):
+    """ValueError for what is wrong with the settings whatever the data are."""
+    if hasher.n_iter_no_change is not None and hasher.validation_fraction is None:
+        raise ValueError(
+            f"n_iter_no_change={hasher.n_iter_no_change} watches the validation score: set "
+            "validation_fraction too."
+        )
+    for folder, purpose in (
+        (hasher.cache_dir, "the cache"),
+        (hasher.checkpoint_dir, "checkpoints"),
+    ):
+        if folder is not None:
+            check_output_folder(folder, purpose)
+    steps, n_rounds = hasher.steps_per_iter, hasher.max_iter
+    if isinstance(steps, str | Integral):
+        return
+    values = np.asarray(steps)
+    if values.shape != (n_rounds,) or values.dtype.kind not in "iu" or values.min() < 1:
+        raise ValueError(
+            f"steps_per_iter={steps!r}: expected a number of steps, 1 or more, or a list of one "
+            f"for each of max_iter={n_rounds} rounds."
+        )
+
+
 def _steps_of_rounds(hasher, kind, labels):
     """Gradient steps of each round."""
     steps, n_rounds = hasher.steps_per_iter, hasher.max_iter
@@ -318,12 +339,4 @@ def _steps_of_rounds(hasher, kind, labels):
         epoch = math.ceil(max(len(y) for y in labels.values()) / hasher.batch_size)
         n_epochs, low, high = AUTO_STEPS[kind]
         steps = math.ceil(min(max(n_epochs * epoch, low), high) / n_rounds)
-    if isinstance(steps, Integral):
-        return [int(steps)] * n_rounds
-    values = np.asarray(steps)
-    if values.shape != (n_rounds,) or values.dtype.kind not in "iu" or values.min() < 1:
-        raise ValueError(
-            f"steps_per_iter={steps!r}: expected a number of steps, 1 or more, or a list of one "
-            f"for each of max_iter={n_rounds} rounds."
-        )
-    return values.tolist()
+    return [int(steps)] * n_rounds if isinstance(steps, Integral) else [int(n) for n in steps]

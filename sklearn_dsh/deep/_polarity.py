@@ -61,8 +61,8 @@ def check_strokes(sketches, architecture):
     name = type(architecture).__name__
     warnings.warn(
         "Most of the sketches are mostly dark, and dark strokes on white are expected. For bright "
-        f"strokes on black take architecture={name}(polarity='bright'); polarity='auto' turns each "
-        "round that needs it.",
+        f"strokes on black take architecture={name}(polarity='bright'); with polarity='auto' each "
+        "that needs it is turned round. (Command line: --set architecture__polarity=auto.)",
         stacklevel=2,
     )
     return True

@@ -52,10 +52,7 @@ class Keeper(NamedTuple):
 
 
 class LossOnly:
-    """A method with a loss and nothing that outlives a round: see `alternate`.
-
-    The next round begins with the networks' outputs, so that a checkpoint needs no more.
-    """
+    """A method with a loss that depends on nothing but the networks: see `alternate`."""
 
     mixes, paired, updates = False, False, False
 
@@ -103,7 +100,7 @@ def alternate(
     checkpoint : object or None
         ``save(state)`` is called after every round, and within one where its ``is_due()`` says so
         or the training is interrupted; by the first process.
-    progress : tqdm bar
+    progress : Progress
 
     Returns
     -------
@@ -117,7 +114,7 @@ def alternate(
         trainer.load_state_dict(resumed["trainer"])
         method.load_state_dict(resumed["method"])
         best, begun = _from_tensors(resumed["best"]), resumed["begun"]
-        progress.update(trainer.step)
+        progress.go_on_from(trainer.step)
 
     def keep(begun=None):
         state = {

@@ -199,7 +199,8 @@ class NetworkTrainer:
                     keeper.keep(begun)
             if interrupted():
                 keeper.keep(begun)
-                raise KeyboardInterrupt
+        if interrupted():
+            raise KeyboardInterrupt
         return losses
 
     def _take_step(self, step, batch, loss_of):

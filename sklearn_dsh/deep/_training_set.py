@@ -88,15 +88,6 @@ def make_training_set(views, labels, architecture, sketch_tokens, *, store, keep
     return TrainingSet(sources, labels, tokens, architecture.pixels())
 
 
-def check_patience(hasher):
-    """ValueError for an end that watches a score which is not taken."""
-    if hasher.n_iter_no_change is not None and hasher.validation_fraction is None:
-        raise ValueError(
-            f"n_iter_no_change={hasher.n_iter_no_change} watches the validation score: set "
-            "validation_fraction too."
-        )
-
-
 def split_rows(data, validation, seed):
     """Rows of each view to train on and to hold out.
 

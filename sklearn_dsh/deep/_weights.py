@@ -15,7 +15,10 @@ def to_arrays(module):
 
 
 def count_bytes(build):
-    """Bytes of the parameters and buffers of the module that ``build()`` makes: none is made."""
+    """Bytes of the parameters and buffers of the module that ``build()`` makes, without values.
+
+    (A module of a stranger's function may be made with values all the same.)
+    """
     with torch.device("meta"):
         return sum(value.nbytes for value in build().state_dict().values())
 

@@ -26,7 +26,7 @@ def example_folder():
     return Path(cache) / "sklearn-dsh" / f"example-{_FORMAT}-{__version__}"
 
 
-def ensure_example(*, n_sketches=1040, n_photos=1040, n_held_out=260, n_steps=N_STEPS):
+def ensure_example(*, n_sketches=1040, n_photos=1040, n_held_out=260, n_steps=N_STEPS, quiet=False):
     """Train on synthetic drawings, unless that was done before.
 
     Parameters
@@ -37,6 +37,8 @@ def ensure_example(*, n_sketches=1040, n_photos=1040, n_held_out=260, n_steps=N_
         Further sketches, to start from and to calibrate on.
     n_steps : int
         Gradient steps of each of three rounds.
+    quiet : bool
+        Whether to show no progress.
 
     Returns
     -------
@@ -54,15 +56,15 @@ def ensure_example(*, n_sketches=1040, n_photos=1040, n_held_out=260, n_steps=N_
     # Made aside and moved, so that what was interrupted is never taken for complete.
     made = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
     try:
-        _make_example(made, folder, n_sketches, n_photos, n_held_out, n_steps)
+        _make_example(made, folder, n_sketches, n_photos, n_held_out, n_steps, quiet)
         made.rename(folder)
     finally:
         shutil.rmtree(made, ignore_errors=True)
     return folder
 
 
-def _make_example(made, final, n_sketches, n_photos, n_held_out, n_steps):
-    with Progress(desc="Making drawings"):
+def _make_example(made, final, n_sketches, n_photos, n_held_out, n_steps, quiet):
+    with Progress(desc="Making drawings", disable=quiet):
         data = make_sketch_photo(
             n_categories=13,
             n_sketches=n_sketches + n_held_out,
@@ -70,7 +72,9 @@ def _make_example(made, final, n_sketches, n_photos, n_held_out, n_steps):
             size=128,
             random_state=0,
         )
-    hasher = DeepSketchHasher(64, max_iter=3, steps_per_iter=n_steps, verbose=1, random_state=0)
+    hasher = DeepSketchHasher(
+        64, max_iter=3, steps_per_iter=n_steps, verbose=not quiet, random_state=0
+    )
     hasher.fit(data.sketches[:n_sketches], data.images, (data.y_sketch[:n_sketches], data.y_image))
     joblib.dump(hasher, made / "model.joblib")
     (made / "photos").mkdir()
@@ -83,6 +87,6 @@ def _make_example(made, final, n_sketches, n_photos, n_held_out, n_steps):
         category.mkdir(parents=True, exist_ok=True)
         Image.fromarray(data.sketches[i]).save(category / f"{i:04d}.png")
     paths = [str(final / "photos" / name) for name in names]
-    with Progress(desc="Encoding photos"):
+    with Progress(desc="Encoding photos", disable=quiet):
         codes = hasher.transform(data.images, view="image")
     Gallery(codes, hasher.n_bits, paths, labels=data.y_image).save(made / "gallery")

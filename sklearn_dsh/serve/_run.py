@@ -30,6 +30,7 @@ def run(
     host: str = "127.0.0.1",
     port: int = 8000,
     open_browser: bool = True,
+    quiet: bool = False,
 ) -> None:
     """Serve the page until Ctrl+C is pressed.
 
@@ -57,6 +58,8 @@ def run(
         Port to listen at; 0 takes a free one.
     open_browser : bool, default=True
         Show the page in the browser.
+    quiet : bool, default=False
+        Whether to show no progress.
 
     Raises
     ------
@@ -77,7 +80,7 @@ def run(
     # First, so that a port that is taken is known before anything is trained.
     listener = _listen(host, port)
     with listener:
-        loaded = _load(model, gallery, calibrate, samples)
+        loaded = _load(model, gallery, calibrate, samples, quiet=quiet)
         app = create_app(**loaded, title=title or TITLE, allowed_hosts=_allowed_hosts(host))
         url = f"http://{_in_url(host)}:{listener.getsockname()[1]}/"
         sys.stderr.write(f"Draw at {url} (Ctrl+C ends it)\n")
@@ -87,17 +90,19 @@ def run(
             uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
 
 
-def _load(model, gallery, calibrate, samples):
+def _load(model, gallery, calibrate, samples, *, quiet=False):
     if model is None:
-        folder = ensure_example()
+        folder = ensure_example(quiet=quiet)
         model, gallery, calibrate = (
             folder / name for name in ("model.joblib", "gallery", SKETCHES)
         )
-    with Progress(desc="Loading"):
+    # Folders first, of which a wrong one is found at once.
+    labelled = None if calibrate is None else images_by_category(existing_folder(calibrate))
+    chosen = _choose_samples(samples, labelled)
+    with Progress(desc="Loading", disable=quiet):
         held = Gallery.load(gallery)
-        held.check_model(model)
         hasher = load_model(model)
-        labelled = None if calibrate is None else images_by_category(existing_folder(calibrate))
+        held.check_model(model)
         confidence = None if labelled is None else calibrate_page(hasher, held, labelled)
     if confidence is not None and confidence.min_agreement == float("inf"):
         sys.stderr.write(
@@ -107,7 +112,7 @@ def _load(model, gallery, calibrate, samples):
     return {
         "hasher": hasher,
         "gallery": held,
-        "samples": _choose_samples(samples, labelled),
+        "samples": chosen,
         "confidence": confidence,
     }
 

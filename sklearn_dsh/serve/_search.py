@@ -46,7 +46,8 @@ class DrawingSearch:
         if getattr(last_step(hasher), "_sketches_were_dark", False):
             warnings.warn(
                 "The model learned from sketches that are mostly dark, and drawings here are "
-                "dark on white: it will find little. Train it with polarity='auto'.",
+                "dark on white: it will find little. Train it with another polarity of the "
+                "architecture, 'auto' say.",
                 stacklevel=3,
             )
         # Now, so that the first drawing need not wait until networks are built and kernels loaded.

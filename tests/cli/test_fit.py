@@ -273,6 +273,8 @@ def test_steps_are_exact(shared, run, tmp_path, steps):
         ["--set", "max_iter=0"],
         ["--set", "steps_per_iter=0"],
         ["--set", "n_iter_no_change=2"],
+        ["--set", "steps_per_iter=[1, 2]"],
+        ["--checkpoint-dir", "/dev/null"],
         ["--set", "architecture__polarity=white"],
         ["--architecture", "pretrained", "--set", "architecture__trained=some"],
         ["--device", "abacus"],

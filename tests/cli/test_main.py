@@ -102,3 +102,9 @@ def test_numbers_with_their_nouns():
     assert [count(1, "photo"), count(1200, "photo"), count(2, "sketch")] == [
         "1 photo", "1,200 photos", "2 sketches"
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", commands.commands)
+def test_every_command_can_be_quiet(name):
+    options = [option for parameter in commands.commands[name].params for option in parameter.opts]
+    assert {"--quiet", "-q"} <= set(options)

@@ -23,6 +23,8 @@ from sklearn_dsh.comparison._results import Results
 from sklearn_dsh.deep._checkpoint import FILE_NAME
 from sklearn_dsh.gallery import Gallery
 
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="has no pipes among files")
+
 
 @pytest.fixture(params=["pipe", "socket", "device"])
 def special(request, tmp_path):
@@ -127,11 +129,14 @@ class TestWhatIsNoFile:
             check_output_folder(tmp_path / "file" / "deeper")
         with pytest.raises(ValueError, match=r"There is no folder .*none' to write x to"):
             check_output_file(tmp_path / "none" / "file", "x")
+        for name in ("", str(tmp_path / "none" / "")):
+            with pytest.raises(ValueError, match="' is no name of a file: expected that of a file"):
+                check_output_file(name)
         (tmp_path / "circle").symlink_to(tmp_path / "circle")
         with pytest.raises(ValueError, match="circle' cannot be written: Too many levels"):
             check_output_file(tmp_path / "circle")
 
-    @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+    @pytest.mark.skipif(getattr(os, "geteuid", int)() == 0, reason="root may write anywhere")
     def test_a_folder_without_permission(self, tmp_path):
         tmp_path.chmod(0o500)
         for check in (check_output_file, check_output_folder):
