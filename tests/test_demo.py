@@ -79,7 +79,7 @@ def test_command_line(from_folder, data, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(
         demo, "make_methods", lambda **kwargs: {"CCA": methods(n_bits=16, **kwargs)["CCA"]}
     )
-    monkeypatch.setattr(demo, "make_sketch_photo", lambda random_state: data)
+    monkeypatch.setattr("sklearn_dsh.datasets.make_sketch_photo", lambda random_state: data)
     arguments = ["--output", str(tmp_path / "found.png"), "--seed", "3"]
     if from_folder:
         for folder, images, labels in (

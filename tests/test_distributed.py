@@ -168,8 +168,8 @@ def test_encoding_on_the_workers(client):
     np.testing.assert_array_equal(codes.compute(), expected)
     retriever = ShardedHammingRetriever().fit(codes)
     np.testing.assert_array_equal(
-        retriever.kneighbors(hasher.transform(X_sk), 9)[1],
-        HammingRetriever().fit(expected).kneighbors(hasher.transform(X_sk), 9)[1],
+        retriever.kneighbors(hasher.transform(X_sk, view="sketch"), 9)[1],
+        HammingRetriever().fit(expected).kneighbors(hasher.transform(X_sk, view="sketch"), 9)[1],
     )
 
 

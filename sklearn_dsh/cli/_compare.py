@@ -147,10 +147,7 @@ def compare(
     plan = _make_plan(methods or tuple(known), protocols, k or 1, quick, **lengths)
     draws = find_spec("matplotlib") is not None
     if not draws:
-        note(
-            "matplotlib is not installed: no pictures are drawn. pip install matplotlib",
-            quiet=quiet,
-        )
+        note("matplotlib is not installed: no pictures are drawn. pip install matplotlib")
     output = check_output_folder(output)
     output.mkdir(parents=True, exist_ok=True)
     for name in ("results.jsonl", "tables.md", "curves.png"):

@@ -129,7 +129,7 @@ class TestWhatIsNoFile:
             check_output_folder(tmp_path / "file" / "deeper")
         with pytest.raises(ValueError, match=r"There is no folder .*none' to write x to"):
             check_output_file(tmp_path / "none" / "file", "x")
-        for name in ("", str(tmp_path / "none" / "")):
+        for name in ("", f"{tmp_path}{os.sep}none{os.sep}"):
             with pytest.raises(ValueError, match="' is no name of a file: expected that of a file"):
                 check_output_file(name)
         (tmp_path / "circle").symlink_to(tmp_path / "circle")

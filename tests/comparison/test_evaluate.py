@@ -24,7 +24,10 @@ def problem():
 def test_a_hasher_is_measured_on_the_queries(problem):
     result = evaluate(CCAHasher(16, random_state=0), problem, k=5)
     hasher = CCAHasher(16, random_state=0).fit(problem.train, problem.y_train)
-    codes = hasher.transform(problem.queries), hasher.transform(problem.gallery, view="image")
+    codes = (
+        hasher.transform(problem.queries, view="sketch"),
+        hasher.transform(problem.gallery, view="image"),
+    )
     np.testing.assert_array_equal(result.query_codes, codes[0])
     np.testing.assert_array_equal(result.gallery_codes, codes[1])
     labels = problem.y_query, problem.y_gallery
@@ -133,7 +136,7 @@ def test_projections_are_ranked_as_features(problem):
     result = evaluate_projections(hasher, problem, k=5)
     projected = replace(
         problem,
-        queries=hasher.project(problem.queries),
+        queries=hasher.project(problem.queries, view="sketch"),
         gallery=hasher.project(problem.gallery, view="image"),
     )
     expected = evaluate_features(projected, k=5)
@@ -153,7 +156,7 @@ def test_network_features_keep_the_order_of_the_rows(problem):
         np.testing.assert_array_equal(features.take_view(view), expected)
     only = network.transform(SketchImageArray(problem.queries, None))
     np.testing.assert_array_equal(
-        only.take_view("sketch"), network.hasher.features(problem.queries)
+        only.take_view("sketch"), network.hasher.features(problem.queries, "sketch")
     )
 
 

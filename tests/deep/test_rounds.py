@@ -120,9 +120,9 @@ class TestValidation:
 
         given = iter(scores)
         real = _rounds.alternate
-        rounds = {"n_rounds": best}  # of the same schedule
-        monkeypatch.setattr(
-            "sklearn_dsh.deep._fit.alternate", lambda *a, **k: real(*a, **(k | rounds))
+        monkeypatch.setattr(  # with the same schedule
+            "sklearn_dsh.deep._fit.alternate",
+            lambda *a, steps, **k: real(*a, steps=steps[:best], **k),
         )
         stopped = DeepSketchHasher(8, validation_fraction=0.2, **QUICK).fit(*DATA)
         assert stopped.n_iter_ == best
@@ -313,10 +313,10 @@ np.savez(sys.argv[3], sketch=sketch, image=image, seconds=seconds, n_rounds=len(
          loss=hasher.loss_curve_, project=hasher.project(DATA[0]))
 """
 INTERRUPTED = """
+import signal
 import sys
 sys.path[:0] = [sys.argv[2]]
 import time
-import numpy as np
 from test_rounds import DATA, KILLED
 from sklearn_dsh import DeepSketchHasher
 from sklearn_dsh.deep._checkpoint import Checkpoint
@@ -333,6 +333,7 @@ def told(kind, name, when):
         return original(self, *args)
     setattr(kind, name, call)
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 told(NetworkTrainer, "_take_step", (3, 97))
 told(Checkpoint, "_write", (2,))  # the first tries whether the folder can be written to
 hasher = DeepSketchHasher(checkpoint_dir=sys.argv[1], **KILLED).fit(*DATA)
@@ -396,8 +397,7 @@ class TestCheckpoints:
     )
     def test_ctrl_c_keeps_what_was_trained(self, tmp_path, undisturbed, moment, kept):
         """In the first round, in a later one, and while the first checkpoint is written."""
-        folder, out = tmp_path / "checkpoints", tmp_path / "out.npz"
-        here = os.path.dirname(os.path.abspath(__file__))
+        folder, here = tmp_path / "checkpoints", os.path.dirname(os.path.abspath(__file__))
         process = subprocess.Popen(
             [sys.executable, "-c", INTERRUPTED, str(folder), here],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
@@ -413,19 +413,26 @@ class TestCheckpoints:
         state = torch.load(folder / FILE_NAME, weights_only=True)["state"]
         assert state["trainer"]["step"] == kept
 
-        assert start(folder, out).wait() == 0
-        resumed = np.load(out)
-        for name in ("sketch", "image", "loss", "project"):
-            np.testing.assert_array_equal(resumed[name], undisturbed[name])
+        resumed = DeepSketchHasher(checkpoint_dir=folder, **KILLED).fit(*DATA)
+        np.testing.assert_array_equal(resumed.loss_curve_, undisturbed["loss"])
+        np.testing.assert_array_equal(resumed.project(DATA[0]), undisturbed["project"])
+        np.testing.assert_array_equal(
+            resumed.transform(DATA[1], view="image"), undisturbed["image"]
+        )
         assert list(folder.iterdir()) == []
 
     def test_ctrl_c_without_a_checkpoint_ends_at_once(self, monkeypatch):
         def press(*_):
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
+
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
         monkeypatch.setattr(NetworkTrainer, "_take_step", press)
-        with pytest.raises(KeyboardInterrupt):
-            DeepSketchHasher(8, **QUICK).fit(*DATA)
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                DeepSketchHasher(8, **QUICK).fit(*DATA)
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     @pytest.mark.parametrize(
         ("data", "changes", "kind"),
