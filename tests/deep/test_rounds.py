@@ -1,6 +1,7 @@
 """Validation, early stopping, going on, and checkpoints, through the estimator."""
 
 import errno
+import math
 import os
 import shutil
 import signal
@@ -438,11 +439,16 @@ class TestCheckpoints:
         ("data", "changes", "kind"),
         [
             (DATA, {"class_balanced": False}, DeepSketchHasher),
-            (IMAGES, {"architecture": Compact(32), "ema_decay": 0.9}, DeepSketchHasher),
+            pytest.param(
+                IMAGES, {"architecture": Compact(32), "ema_decay": 0.9}, DeepSketchHasher,
+                marks=pytest.mark.slow,
+            ),
             (DATA, {"validation_fraction": 0.2, "code_updates": "relaxed"}, DeepSketchHasher),
             (DATA, {}, DCMHHasher),
             ((DATA[0], DATA[2][0]), {}, DCMHHasher),
-            (IMAGES, {"architecture": Compact(32)}, DCMHHasher),
+            pytest.param(
+                IMAGES, {"architecture": Compact(32)}, DCMHHasher, marks=pytest.mark.slow
+            ),
             (DATA, {}, DeepMetricHasher),
         ],
         ids=["features", "images", "validated", "DCMH", "DCMH of one view", "DCMH of images",
@@ -452,6 +458,7 @@ class TestCheckpoints:
         """As often as is due, within rounds; the fit goes on from the last, as if undisturbed."""
         saved, save = [], Checkpoint.save
         monkeypatch.setattr(_checkpoint, "SECONDS", 0)
+        monkeypatch.setattr(_checkpoint, "PART", math.inf)
 
         def count(self, state):
             save(self, state)
