@@ -109,9 +109,15 @@ def _to_bytes(codes, name):
     if wrong.any():
         value = codes[wrong][0]
         lead = "Negative values in data: " if value < 0 else ""
+        advice = f"If these are values before the sign, use pack_bits({name} >= 0)."
+        if codes.dtype.kind in "iu" and codes.dtype.itemsize == 8 and abs(int(value)) > 2**32:
+            advice = (  # no count, nor any number that one would take the sign of
+                f"If these are words of 64 bits, use np.ascontiguousarray({name}, "
+                "dtype='>u8').view(np.uint8)."
+            )
         raise ValueError(
             f"{lead}{name} of dtype {codes.dtype} holds {value}, but packed codes are whole "
-            f"numbers in 0..255. If these are values before the sign, use pack_bits({name} >= 0)."
+            f"numbers in 0..255. {advice}"
         )
     return codes.astype(np.uint8)
 

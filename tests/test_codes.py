@@ -204,3 +204,15 @@ def test_from_bitarrays_refuses_other_lengths(items):
 def test_from_bitarrays_refuses_other_types():
     with pytest.raises(TypeError, match="expects bitarrays, got str"):
         from_bitarrays(["1010"])
+
+
+@pytest.mark.parametrize("dtype", [np.uint64, np.int64])
+def test_words_are_told_how_to_become_codes(dtype):
+    codes = np.random.default_rng(0).integers(0, 256, (5, 16), dtype=np.uint8)
+    codes[0, 0] = 255
+    words = codes.view(">u8").astype(np.uint64).astype(dtype)
+    with pytest.raises(ValueError, match="words of 64 bits") as told:
+        check_codes(words, name="X")
+    line = re.search(r"use (.*)\.$", str(told.value))[1]
+    for X in (words, np.asfortranarray(words)):
+        np.testing.assert_array_equal(eval(line, {"np": np, "X": X}), codes)

@@ -128,7 +128,8 @@ def compare(
     methods : dict of str to Method, default=None
         None: `default_methods`, for vectors ``default_methods("vectors")``.
     name : str, default="data"
-        What the file calls the data: results of another name count as those of other data.
+        What the file calls the data. Results of another name count as those of other data: give
+        other vectors of the same sketches and photos a name of their own.
     verbose : bool, default=False
         Whether to show a progress bar.
 
