@@ -22,6 +22,7 @@ DEFAULTS = {
     "host": "127.0.0.1",
     "port": 8000,
     "open_browser": True,
+    "quiet": False,
 }
 
 
@@ -35,6 +36,7 @@ DEFAULTS = {
             ("m.joblib", "g"),
             {"calibrate": "a", "samples": "b", "title": "Boats"},
         ),
+        (["--quiet"], (None, None), {"quiet": True}),
         (["--port", "0", "--host", "localhost"], (None, None), {"port": 0, "host": "localhost"}),
     ],
 )
