@@ -22,8 +22,8 @@ def resolve_precision(precision, device, *, is_backbone=True):
     """ "auto" -> bfloat16 where the device multiplies matrices of it, else float32.
 
     On a CPU for backbones alone, which were faster at an equal score; of the compact networks, a
-    third to a half faster with AMX, the score was not compared yet. By what the device says of itself, never by a timing: a seed gives the same codes
-    again.
+    third to a half faster with AMX, the score was not compared yet. By what the device says of
+    itself, never by a timing: a seed gives the same codes again.
     """
     if precision == "auto":
         if device.type == "cuda":  # older GPUs only emulate it
