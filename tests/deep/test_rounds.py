@@ -319,6 +319,7 @@ INTERRUPTED = """
 import signal
 import sys
 sys.path[:0] = [sys.argv[2]]
+import time
 from test_rounds import DATA, KILLED
 from sklearn_dsh import DeepSketchHasher
 from sklearn_dsh.deep._checkpoint import Checkpoint
@@ -330,8 +331,12 @@ def wait_in(kind, name):
         nonlocal n
         n += 1
         if f"{name} {n}" == sys.argv[3]:
+            listens, heard = signal.getsignal(signal.SIGINT), []
+            signal.signal(signal.SIGINT, lambda *to: (heard.append(1), listens(*to)))
             print(name, n, flush=True)
-            signal.pause()  # until somebody presses Ctrl-C
+            while not heard:  # until somebody presses Ctrl-C
+                time.sleep(0.01)
+            signal.signal(signal.SIGINT, listens)
         return original(self, *args)
     setattr(kind, name, call)
 
