@@ -28,8 +28,8 @@ def served(app):
             thread.join()
 
 
-def draw(page, points):
-    """Draw one stroke with the mouse through points in parts of the canvas."""
+def draw(page, points, *, steps=1):
+    """Draw one stroke with the mouse, in steps, through points in parts of the canvas."""
     canvas = page.locator("#canvas")
     canvas.scroll_into_view_if_needed()
     box = canvas.bounding_box()
@@ -37,7 +37,7 @@ def draw(page, points):
     page.mouse.move(*places[0])
     page.mouse.down()
     for place in places[1:]:
-        page.mouse.move(*place)
+        page.mouse.move(*place, steps=steps)
     page.mouse.up()
 
 

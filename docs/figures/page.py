@@ -9,17 +9,17 @@ sketches, and one scribble is of nothing that its gallery has.
 
 import argparse
 import shutil
-import socket
 import sys
-import threading
 from pathlib import Path
 
-import uvicorn
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
 from sklearn_dsh.serve import create_app
 from sklearn_dsh.serve._run import _load
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
+from page_in_browser import draw, served
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 390, "height": 844}
@@ -63,21 +63,9 @@ def _walk(page):
     expect(page.locator("#answer")).to_contain_text("More like")
     yield "more_like_this"
     page.keyboard.press("Delete")
-    _draw(page, SCRIBBLE)
+    draw(page, SCRIBBLE, steps=5)
     expect(page.locator("#answer")).to_contain_text("Not sure")
     yield "unsure"
-
-
-def _draw(page, points):
-    canvas = page.locator("#canvas")
-    canvas.scroll_into_view_if_needed()
-    box = canvas.bounding_box()
-    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
-    page.mouse.move(*places[0])
-    page.mouse.down()
-    for place in places[1:]:
-        page.mouse.move(*place, steps=5)
-    page.mouse.up()
 
 
 def main():
@@ -91,23 +79,15 @@ def main():
     if path is None:
         sys.exit(f"No browser: none of {', '.join(BROWSERS)} is on the PATH. Install one of them.")
     app = create_app(**_load(None, None, None, None))
-    with socket.create_server(("127.0.0.1", 0)) as listener, sync_playwright() as playwright:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-            address = f"http://127.0.0.1:{listener.getsockname()[1]}/"
-            for taken in take_pictures(browser, address, folder):
-                sys.stderr.write(f"{taken}\n")
-                if options.figures and taken.stem in FIGURES:
-                    figure = Path(__file__).with_name(f"{FIGURES[taken.stem]}.jpg")
-                    with Image.open(taken) as shot:
-                        shot.convert("RGB").save(figure, quality=85, optimize=True)
-            browser.close()
-        finally:
-            server.should_exit = True
-            thread.join()
+    with served(app) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        for taken in take_pictures(browser, address, folder):
+            sys.stderr.write(f"{taken}\n")
+            if options.figures and taken.stem in FIGURES:
+                figure = Path(__file__).with_name(f"{FIGURES[taken.stem]}.jpg")
+                with Image.open(taken) as shot:
+                    shot.convert("RGB").save(figure, quality=85, optimize=True)
+        browser.close()
 
 
 if __name__ == "__main__":

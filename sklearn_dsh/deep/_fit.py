@@ -11,7 +11,7 @@ import torch
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
-from .._outputs import check_output_folder
+from .._outputs import MEGABYTE, check_output_folder
 from .._progress import Progress
 from ..preprocessing import EdgeTokens
 from ._activations import compute_activations
@@ -25,7 +25,6 @@ from ._rounds import alternate
 from ._sampling import StepPlanner
 from ._training import NetworkTrainer, standardise
 from ._training_set import (
-    MEGABYTE,
     bytes_to_store,
     make_training_set,
     split_rows,

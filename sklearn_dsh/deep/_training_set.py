@@ -10,8 +10,6 @@ from ..codes import pack_bits
 from ..views import RowSubset, SketchImageArray
 from ._batches import all_tokens, make_source, make_tokens, read_blocks
 
-MEGABYTE = 1 << 20
-
 
 @dataclass
 class TrainingSet:
