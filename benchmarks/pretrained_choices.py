@@ -53,7 +53,7 @@ CHOICES = {
     "the paper's loss": ({"loss": "regression"}, {}),
     "compact": (COMPACT, {}),
     "compact, bfloat16": (COMPACT | {"precision": "bfloat16"}, {}),
-    "compact, heads of 256": (COMPACT, {"architectures.Architecture.hidden": (256, 256)}),
+    "compact, heads of 512": (COMPACT, {"architectures.Architecture.hidden": (512, 256)}),
 }
 
 

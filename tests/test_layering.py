@@ -47,6 +47,7 @@ STANDS_ON = {
     "demo": ["comparison"],
     "gallery": ["_outputs", "retrieval"],
     "_model_files": ["_outputs", "_pipelines", "base"],
+    "model_files": ["_outputs", "_pipelines"],  # classes by name, of whatever room
     "confidence": ["gallery"],
     "serve": ["_model_files", "_pipelines", "comparison", "confidence"],
     "cli": ["comparison", "gallery", "serve"],

@@ -18,7 +18,7 @@ from ._batches import ImageSource, as_tensor, read_blocks
 from ._pixels import to_network
 from ._polarity import POLARITIES, check_strokes
 from ._weights import cached_network, resolve_encoding_device, start_from
-from .architectures import Backbone, Pretrained, describe_network
+from .architectures import Backbone, Pretrained, TorchBackbone, describe_network
 
 
 class BackboneFeatures(
@@ -147,6 +147,13 @@ class BackboneFeatures(
             ):
                 parts.append(network(to_network(as_tensor(batch, device), pixels)).cpu().numpy())
         return np.concatenate(parts)
+
+    def _check_loaded(self):
+        if isinstance(self.backbone, TorchBackbone) and not self.backbone._has_weights_of_file():
+            raise ValueError(
+                "the network that was handed over has other weights than the one that was saved, "
+                "and BackboneFeatures keeps none of its own"
+            )
 
     def _network(self, architecture):
         """The frozen part alone, kept between calls while the parameters stay."""

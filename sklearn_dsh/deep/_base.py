@@ -22,6 +22,7 @@ from ._weights import (
     from_arrays,
     resolve_device,
     resolve_encoding_device,
+    shapes_of,
 )
 from .architectures import BY_NAME, Architecture, describe_network, resolve_architecture
 
@@ -103,6 +104,21 @@ class BaseDeepHasher(BaseCrossModalHasher):
             )
         super().__setstate__(state)
 
+    def _check_loaded(self):
+        """ValueError if the weights of a file are not those of the networks that it describes."""
+        if not hasattr(self, "weights_"):
+            return
+        expected = shapes_of(lambda: self.architecture_.build(self.network_settings_))
+        held = {name: value.shape for name, value in self.weights_.items()}
+        differ = sorted(
+            name for name in expected.keys() | held if expected.get(name) != held.get(name)
+        )
+        if differ:
+            raise ValueError(
+                f"the networks that {self.architecture_!r} makes have not the weights of the file: "
+                f"{len(differ)} differ, {differ[0]!r} among them"
+            )
+
     def _keep(self, fitted):
         """Set the fitted attributes of a dict."""
         for name, value in fitted.items():
@@ -127,7 +143,7 @@ class BaseDeepHasher(BaseCrossModalHasher):
             n_categories=n_categories if self._tells_categories else None,
             readout=self.readout,
         )
-        return count_bytes(lambda: architecture.build(settings))
+        return count_bytes(lambda: architecture.build(settings), kept=True)
 
     def build_network(self) -> torch.nn.Module:
         """The trained networks as a torch module, in eval mode, on ``device``.

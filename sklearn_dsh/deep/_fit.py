@@ -34,6 +34,7 @@ from ._training_set import (
 from ._weights import (
     count_bytes,
     from_arrays,
+    in_half,
     resolve_device,
     seeded,
     start_from,
@@ -221,7 +222,7 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
         "objective_curve_": before.get("objective_curve_", []) + history.objective_curve,
         "validation_scores_": before.get("validation_scores_", []) + history.validation_scores,
         "n_iter_": before.get("n_iter_", 0) + history.n_rounds,
-        "weights_": found.weights,
+        "weights_": in_half(found.weights, network),
         "_split_seed": split_seed,
         "_sketches_were_dark": were_dark,
     }

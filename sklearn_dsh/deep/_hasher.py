@@ -6,7 +6,6 @@ from numbers import Integral, Real
 from typing import Any, Literal, Self
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
 from sklearn.base import _fit_context, clone
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -16,6 +15,7 @@ from ._base import BaseDeepHasher
 from ._caffe_weights import ModelFile, describe_files, to_weights
 from ._class_vectors import match_class_vectors
 from ._fit import fit_networks, resolve_tokens
+from ._weights import shapes_of
 from .architectures import Architecture, Paper, describe_network, resolve_architecture
 
 
@@ -175,7 +175,7 @@ class DeepSketchHasher(BaseDeepHasher):
     n_features_in_, feature_names_in_, view_shapes_, views_
         See :class:`~sklearn_dsh.base.BaseCrossModalHasher`.
     weights_ : dict name -> array
-        The networks' weights.
+        The networks' weights, matrices that were trained in float16.
     architecture_ : Architecture
         A copy of that of the fit.
     network_settings_ : dict
@@ -436,9 +436,7 @@ class DeepSketchHasher(BaseDeepHasher):
         )
         kinds = dict.fromkeys(files, "images")
         settings = describe_network(architecture, n_bits, kinds, {}, has_tokens=True)
-        with torch.device("meta"):
-            state = architecture.build(settings).state_dict()
-        shapes = {name: tuple(value.shape) for name, value in state.items()}
+        shapes = shapes_of(lambda: architecture.build(settings))
         weights, shared = to_weights(files, shapes)
         architecture.set_params(weight_sharing="convolutions" if shared else "none")
         hasher = cls(n_bits, architecture=architecture, sketch_tokens=sketch_tokens, device=device)

@@ -1,5 +1,6 @@
 """Between torch modules and what an estimator keeps: arrays, a device, seeds, a cache."""
 
+import hashlib
 import threading
 import warnings
 import weakref
@@ -14,22 +15,69 @@ def to_arrays(module):
     return {k: v.detach().cpu().numpy().copy() for k, v in module.state_dict().items()}
 
 
-def count_bytes(build):
+def hash_arrays(arrays):
+    """A text that tells a dict of arrays from others."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        digest.update(f"{name} {arrays[name].shape} {arrays[name].dtype.str}".encode())
+        digest.update(np.ascontiguousarray(arrays[name]).data)
+    return digest.hexdigest()
+
+
+def in_half(arrays, module):
+    """The arrays of a trained ``module``, its matrices in float16: half of what a model takes.
+
+    What is encoded with is what is kept, so that a file gives the same codes. What was never
+    trained, vectors, buffers and values that float16 has not stay as they are.
+    """
+    names = _half_names(module)
+    return {name: _to_half(value) if name in names else value for name, value in arrays.items()}
+
+
+def _half_names(module):
+    return {
+        name
+        for name, value in module.named_parameters(remove_duplicate=False)
+        if value.ndim > 1 and value.dtype == torch.float32 and not name.startswith("frozen.")
+    }
+
+
+def _to_half(values):
+    fits = np.abs(values).max(initial=0) <= np.finfo(np.float16).max
+    return values.astype(np.float16) if fits else values
+
+
+def count_bytes(build, *, kept=False):
     """Bytes of the parameters and buffers of the module that ``build()`` makes, without values.
 
-    (A module of a stranger's function may be made with values all the same.)
+    (A module of a stranger's function may be made with values all the same.) With ``kept``, of
+    what `in_half` makes of them.
     """
     with torch.device("meta"):
-        return sum(value.nbytes for value in build().state_dict().values())
+        module = build()
+    halved = _half_names(module) if kept else ()
+    return sum(
+        value.nbytes // (2 if name in halved else 1) for name, value in module.state_dict().items()
+    )
+
+
+def shapes_of(build):
+    """Shapes of the parameters and buffers of the module that ``build()`` makes, by name."""
+    with torch.device("meta"):
+        return {name: tuple(value.shape) for name, value in build().state_dict().items()}
 
 
 def from_arrays(module, arrays, *, assign=True):
-    """Give ``module`` copies of ``arrays``; all names checked.
+    """Give ``module`` copies of ``arrays``, in its own precision; all names checked.
 
     With ``assign`` the arrays' copies replace the tensors, which may be on the meta device;
     without, the values are written into them, where an optimiser may hold them.
     """
-    module.load_state_dict(to_tensors(arrays), assign=assign)
+    kinds = {name: value.dtype for name, value in module.state_dict().items()}
+    tensors = {
+        name: value.to(kinds.get(name, value.dtype)) for name, value in to_tensors(arrays).items()
+    }
+    module.load_state_dict(tensors, assign=assign)
     return module
 
 

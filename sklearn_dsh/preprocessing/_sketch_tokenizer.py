@@ -262,6 +262,13 @@ class SketchTokenizer(TransformerMixin, BaseEstimator):
         ).fit(features, classes)
         return flatten_forest(forest.estimators_)
 
+    def _check_loaded(self):
+        """ValueError if what a file holds is no forest: compiled code walks it unchecked."""
+        if hasattr(self, "forest_"):
+            from ._token_forest import check_forest
+
+            check_forest(self.forest_, self.lookups_, self.tokens_.shape[1])
+
     def transform(self, X: ArrayLike) -> NDArray[np.uint8]:
         """Draw the contours of each photo.
 

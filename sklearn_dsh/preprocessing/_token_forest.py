@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from ._channels import flat_offsets
+from ._channels import N_CHANNELS, flat_offsets
 
 # A node as the walk reads it, in one cache line: where the two values of its feature lie, and where
 # its right child does (0 at a leaf; the left one is the next node).
@@ -45,6 +45,41 @@ def flatten_forest(trees):
         "values": np.where(is_leaf, shares, rounded).astype(np.float32),
         "right": np.where(is_leaf, 0, right).astype(np.int32),
     }
+
+
+def check_forest(forest, lookups, patch_size):
+    """ValueError for a forest, say of a file, whose walk would leave its nodes or the planes.
+
+    Parameters
+    ----------
+    forest : dict
+        See `flatten_forest`.
+    lookups : ndarray
+        See `draw_lookups`.
+    patch_size : int
+    """
+    roots, features, right = (forest[name] for name in ("roots", "features", "right"))
+    arrays = (roots, features, right, lookups)
+    if any(a.dtype.kind != "i" for a in arrays) or lookups.shape != (len(lookups), 2, 3):
+        raise ValueError("a forest of other arrays")
+    n, at = len(features), np.arange(len(features))
+    inner = right != 0  # their left child is the next node
+    furthest = [2 * N_CHANNELS, patch_size // 2, patch_size // 2]
+    is_sound = (
+        {a.shape for a in (features, right, forest["values"])} == {(n,)}
+        and roots.ndim == 1
+        and _within(roots, 0, n)
+        and _within(right[inner], at[inner] + 1, n)
+        and _within(features, -1, len(lookups))
+        and _within(lookups[..., 0], 0, furthest[0] + 1)
+        and (np.abs(lookups.astype(np.int64)) <= furthest).all()
+    )
+    if not is_sound:
+        raise ValueError("a forest whose nodes or features lead nowhere")
+
+
+def _within(values, low, end):
+    return bool(((values >= low) & (values < end)).all())
 
 
 def place_nodes(forest, lookups, shape):

@@ -472,6 +472,17 @@ class HammingRetriever(BaseEstimator):
                 state["_structure"] = None
         return state
 
+    def _file_state(self):
+        """What a model file keeps: the structure is built of the codes again."""
+        return self.__getstate__() | ({"_structure": None} if hasattr(self, "_buffer") else {})
+
+    def _check_loaded(self):
+        if hasattr(self, "_buffer"):
+            kept = self._kept
+            self.fit(self._buffer)
+            if kept is not None:
+                self.remove(~np.asarray(kept))
+
     def __sizeof__(self):
         """Bytes, of the gallery and its structure too: by this Dask places retrievers."""
         parts = [getattr(self, name, None) for name in ("_buffer", "_kept", "_structure")]

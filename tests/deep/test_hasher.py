@@ -165,6 +165,17 @@ def test_build_network_reads_preprocessed_tensors(fitted):
     np.testing.assert_allclose(outputs, expected, rtol=1e-4, atol=1e-5)
 
 
+def test_a_compact_model_of_32_bits_is_a_file_of_12_megabytes():
+    data = draw_images(size=64)
+    hasher = DeepSketchHasher(32, max_iter=1, steps_per_iter=1, random_state=0).fit(*data)
+    file = pickle.dumps(hasher)
+    assert len(file) < 12e6
+    loaded = pickle.loads(file)
+    for view, images in zip(("sketch", "image"), data, strict=False):
+        expected = hasher.project(images, view=view)
+        np.testing.assert_array_equal(loaded.project(images, view=view), expected)
+
+
 def test_networks_are_cached_outside_the_estimator():
     hasher = DeepSketchHasher(8, **QUICK).fit(*blobs())
     before = set(vars(hasher))

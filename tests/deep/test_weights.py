@@ -29,6 +29,53 @@ def test_arrays_of_another_network_are_refused():
         _weights.from_arrays(torch.nn.Linear(4, 2), arrays)
 
 
+def _parts():
+    module = torch.nn.ModuleDict(
+        {
+            "trained": torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2)),
+            "frozen": torch.nn.Linear(3, 2),
+            "of_doubles": torch.nn.Linear(3, 2, dtype=torch.float64),
+        }
+    )
+    module.register_buffer("codes", torch.rand(2, 3))
+    return module
+
+
+def test_trained_matrices_are_kept_in_half_and_nothing_else():
+    module = _parts()
+    whole = _weights.to_arrays(module)
+    kept = _weights.in_half(whole, module)
+    assert list(kept) == list(whole)
+    assert kept["trained.0.weight"].dtype == np.float16
+    np.testing.assert_allclose(kept["trained.0.weight"], whole["trained.0.weight"], rtol=2**-11)
+    for name in set(whole) - {"trained.0.weight"}:
+        assert kept[name].dtype == whole[name].dtype
+        np.testing.assert_array_equal(kept[name], whole[name])
+    assert _weights.count_bytes(_parts, kept=True) == sum(value.nbytes for value in kept.values())
+    assert _weights.count_bytes(_parts) == sum(value.nbytes for value in whole.values())
+
+
+@pytest.mark.parametrize("assign", [False, True])
+def test_what_is_kept_in_half_is_used_in_single(assign):
+    kept = _weights.in_half(_weights.to_arrays(_parts()), _parts())
+    with torch.device("meta" if assign else "cpu"):
+        module = _parts()
+    _weights.from_arrays(module, kept, assign=assign)
+    assert module["trained"][0].weight.dtype == torch.float32
+    assert module["of_doubles"].weight.dtype == torch.float64
+    again = _weights.to_arrays(module)
+    for name, value in kept.items():
+        np.testing.assert_array_equal(again[name], value)
+
+
+@pytest.mark.parametrize("value", [7e4, np.inf, np.nan])
+def test_what_half_precision_has_not_stays(value):
+    module = torch.nn.Linear(3, 2)
+    arrays = _weights.to_arrays(module)
+    arrays["weight"][1, 1] = value
+    np.testing.assert_array_equal(_weights.in_half(arrays, module)["weight"], arrays["weight"])
+
+
 def test_seeds_do_not_leak():
     torch.manual_seed(1)
     expected = torch.rand(3)

@@ -42,7 +42,7 @@ class Architecture(BaseEstimator):
     here.
     """
 
-    hidden = (512, 256)  # widths of the two fully connected layers of a head
+    hidden = (256, 256)  # widths of the two fully connected layers of a head
     reads_features = True  # whether vectors may take the place of images
     has_frozen = False  # whether images pass a part that is never trained, see `make_trunks`
     shares_features = False  # whether the trunks of both views are one, in one space of features

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from .._weights import to_arrays
+from .._weights import hash_arrays, to_arrays
 from ._backbone import Backbone, Trained
 
 
@@ -90,6 +90,49 @@ class TorchBackbone(Backbone):
         if isinstance(self.module, nn.Module):  # what was made on a GPU is read without one
             state = state | {"module": copy.deepcopy(self.module).cpu()}
         return state
+
+    def _file_state(self):
+        """What a model file keeps, which has no code: the name of the network, to be told alone."""
+        module, is_module = self.module, isinstance(self.module, nn.Module)
+        named = type(module) if is_module else module
+        network = {
+            "name": f"{named.__module__}.{getattr(named, '__qualname__', type(named).__name__)}",
+            "weights": hash_arrays(to_arrays(module)) if is_module else None,
+            "output_is_code": callable(self.output),
+        }
+        output = None if callable(self.output) else self.output
+        return super().__getstate__() | {"module": None, "output": output, "_network": network}
+
+    def _take_backbone(self, given):
+        """Put the caller's network in the place that a model file leaves."""
+        if isinstance(given, TorchBackbone):
+            given, output = given.module, given.output
+        else:
+            output = None
+        if given is None:
+            raise ValueError(
+                f"its network is {self._network['name']}, and a file holds no code: hand it over, "
+                "load_model(path, backbone=...)"
+            )
+        if not callable(given):
+            raise TypeError(f"backbone must be a torch.nn.Module or give one, got {given!r}")
+        if self._network["output_is_code"]:
+            if not callable(output):
+                raise ValueError(
+                    "its output= is a function: hand over the TorchBackbone with it, "
+                    "load_model(path, backbone=TorchBackbone(..., output=...))"
+                )
+            self.output = output
+        self.module = given
+
+    def _has_weights_of_file(self):
+        """Whether the network's weights are those that it had when it was saved, if that is known.
+
+        Those of a function are not: it is not called for this.
+        """
+        known = vars(self).get("_network", {}).get("weights")
+        is_known = known is not None and isinstance(self.module, nn.Module)
+        return not is_known or hash_arrays(to_arrays(self.module)) == known
 
     def has_frozen(self, trained: Trained) -> bool:
         return trained == "none"  # where a module can be cut in two, nobody knows
