@@ -46,6 +46,7 @@ _MODULE_OF = {
     "save_model": "model_files",
     "show_versions": "_show_versions",
     "stack_views": "views",
+    "to_onnx": "export",
 }
 
 # Looked up alike, `sklearn_dsh.metrics` say. The others are commands, or need an extra.
@@ -60,6 +61,7 @@ _SUBMODULES = (
     "deep",
     "distributed",
     "estimator_checks",
+    "export",
     "gallery",
     "metrics",
     "model_files",

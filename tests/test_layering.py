@@ -44,6 +44,7 @@ STANDS_ON = {
         "preprocessing",
         "model_selection",
     ],
+    "export": ["baselines", "deep"],
     "demo": ["comparison"],
     "gallery": ["_outputs", "retrieval"],
     "_model_files": ["_outputs", "_pipelines", "base"],
@@ -58,6 +59,8 @@ STANDS_ON = {
 ONLY_IN = {"torch": "deep", "numba": "retrieval", "matplotlib": "comparison", "dask": "distributed"}
 EXCEPT = {
     ("torch", "retrieval/_torch_scan.py"),
+    ("torch", "export/_modules.py"),
+    ("torch", "export/_onnx.py"),
     ("matplotlib", "demo.py"),
     ("torch", "_show_versions.py"),
     ("numba", "preprocessing/_token_forest.py"),

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..base import BaseCrossModalHasher
 from ._batches import kind_of, make_source, make_tokens, wants_tokens
+from ._encoder import Encoder
 from ._fit import check_settings
 from ._optimizer import PRECISIONS, SCHEDULES
 from ._polarity import check_strokes
@@ -163,6 +164,23 @@ class BaseDeepHasher(BaseCrossModalHasher):
         """
         check_is_fitted(self)
         return self._rebuild_network().to(resolve_encoding_device(self.device))
+
+    def _encoder(self, view):
+        """The networks of a view with their preprocessing, and the shape of a row of theirs.
+
+        Images come in the networks' own size, to which `transform` brings them.
+        """
+        shape, architecture = self.view_shapes_[view], self.architecture_
+        if len(shape) > 1:
+            if view == "image" and self.sketch_tokens_ is not None and self.readout != "features":
+                raise ValueError(
+                    f"Photos are encoded with sketch tokens, which {self.sketch_tokens_!r} makes "
+                    "in NumPy: they cannot leave the library. Fit with sketch_tokens=None."
+                )
+            side = architecture.sizes()[view]
+            shape = (side, side) if view == "sketch" else (side, side, 3)
+        pixels = architecture.pixels()[view]
+        return Encoder(self._rebuild_network(), view, pixels, architecture.polarity), shape
 
     def _rebuild_network(self):
         with torch.device("meta"):  # only names and shapes: no random weights to be replaced

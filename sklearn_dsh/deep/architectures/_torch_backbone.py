@@ -176,8 +176,10 @@ class _Features(nn.Module):
             found = (
                 getattr(found, self.output) if hasattr(found, self.output) else found[self.output]
             )
-        if not isinstance(found, torch.Tensor) or found.ndim not in (2, 4) or len(found) != len(x):
-            shape = tuple(found.shape) if isinstance(found, torch.Tensor) else type(found).__name__
+        is_tensor = isinstance(found, torch.Tensor)
+        # (len() would fix the number of images in an export.)
+        if not is_tensor or found.ndim not in (2, 4) or found.shape[0] != x.shape[0]:
+            shape = tuple(found.shape) if is_tensor else type(found).__name__
             raise ValueError(
                 f"TorchBackbone: of a batch {tuple(x.shape)} the module must give a tensor (n, "
                 f"n_features) or (n, n_features, H, W), got {shape}. Choose it by output=."
