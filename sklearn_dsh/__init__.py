@@ -57,6 +57,7 @@ _SUBMODULES = (
     "deep",
     "distributed",
     "estimator_checks",
+    "exceptions",
     "gallery",
     "metrics",
     "model_selection",

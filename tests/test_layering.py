@@ -14,12 +14,13 @@ PACKAGE = Path(sklearn_dsh.__file__).parent
 # Each unit (a module or a subpackage) and what it stands on; what those stand on is allowed too.
 STANDS_ON = {
     "_show_versions": [],
+    "exceptions": [],
     "_labels": [],
     "_outputs": [],
     "_pipelines": [],
     "codes": [],
     "views": ["_labels"],
-    "preprocessing": [],
+    "preprocessing": ["exceptions"],
     "_pairs": [],
     "_progress": [],
     "_rotation": [],

@@ -105,9 +105,11 @@ def encode_files(hasher, paths, view, *, quiet=False, skip_bad=False):
         If a file (it is named), or with `skip_bad` every one, cannot be read, or the hasher was not
         fitted on this view.
     """
+    from ..preprocessing._bit_depth import told_once
+
     codes, bad = [], {}
     unit = "sketches" if view == "sketch" else "photos"
-    with Progress(len(paths), unit=unit, desc="Encoding", disable=quiet) as bar:
+    with told_once(), Progress(len(paths), unit=unit, desc="Encoding", disable=quiet) as bar:
         for start in range(0, len(paths), _AT_ONCE):
             batch = paths[start : start + _AT_ONCE]
             try:

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.utils import Bunch, check_random_state
 
 from ..preprocessing import load_image
+from ..preprocessing._bit_depth import told_once
 
 IMAGE_SUFFIXES = {
     ".bmp",
@@ -26,8 +27,9 @@ def decode_images(paths, size, mode):
     """Read image files into one uint8 array of shape (n, size, size), with "RGB" (..., 3)."""
     shape = (len(paths), size, size) + ((3,) if mode == "RGB" else ())
     pixels = np.empty(shape, dtype=np.uint8)
-    for row, path in zip(pixels, paths, strict=True):
-        row[:] = load_image(path, size, mode)
+    with told_once():
+        for row, path in zip(pixels, paths, strict=True):
+            row[:] = load_image(path, size, mode)
     return pixels
 
 
