@@ -15,7 +15,7 @@ PACKAGE = Path(sklearn_dsh.__file__).parent
 STANDS_ON = {
     "_show_versions": [],
     "exceptions": [],
-    "_labels": [],
+    "_labels": ["exceptions"],
     "_outputs": [],
     "_pipelines": [],
     "codes": [],
@@ -46,7 +46,7 @@ STANDS_ON = {
         "model_selection",
     ],
     "demo": ["comparison"],
-    "gallery": ["_outputs", "retrieval"],
+    "gallery": ["_labels", "_outputs", "retrieval"],
     "_model_files": ["_outputs", "_pipelines", "base"],
     "confidence": ["gallery"],
     "serve": ["_model_files", "_pipelines", "comparison", "confidence"],
