@@ -41,7 +41,7 @@ def test_images_are_what_pillow_reads():
 
 
 @pytest.mark.parametrize("case", [str.lower, str.upper], ids=["lower", "upper"])
-@pytest.mark.parametrize("suffix", sorted(IMAGE_SUFFIXES))
+@pytest.mark.parametrize("suffix", sorted(IMAGE_SUFFIXES | {".avif", ".jfif", ".jpe"}))
 def test_every_kind_of_image_is_read(suffix, case, root):
     Image.init()
     kind = Image.registered_extensions().get(suffix)
