@@ -61,6 +61,7 @@ _SUBMODULES = (
     "deep",
     "distributed",
     "estimator_checks",
+    "exceptions",
     "export",
     "gallery",
     "metrics",

@@ -14,7 +14,7 @@ from sklearn.base import (
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from ._labels import check_labels, join_labels
+from ._labels import check_labels, join_labels, warn_of_one_view
 from ._validation import (
     check_columns,
     check_view,
@@ -121,6 +121,11 @@ class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
             If the arguments are in none of these forms, or data or labels are not sound.
         TypeError
             If data are sparse or of no numeric type.
+
+        Warns
+        -----
+        OneViewWarning
+            If a category is in one view only.
         """
         return self._fit_call(X, Y, y)
 
@@ -144,6 +149,10 @@ class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
                 f"{tuple(shapes)}: going on needs the same ones."
             )
         classes, data.y_sketch, data.y_image = encode_labels(data.y_sketch, data.y_image)
+        if not (goes_on or data.y_sketch is None or data.y_image is None):
+            # A part of the data, which is gone on with, may lack what the others have.
+            of_views = (classes[np.unique(codes)] for codes in (data.y_sketch, data.y_image))
+            warn_of_one_view(*of_views, stacklevel=4)
 
         if goes_on:  # rows may come as files or without names this time
             shapes, columns = self.view_shapes_, self._columns

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ._labels import one_form
 from .codes import pack_bits, unpack_bits
 
 if TYPE_CHECKING:
@@ -142,6 +143,7 @@ class Confidence:
                 f"There are {len(labels)} sketches to calibrate on: give at least {_FEWEST}, "
                 "better some hundreds."
             )
+        labels = [one_form(label) for label in labels]
         right = categories == np.asarray(labels, dtype=object)
         known = np.isin(np.asarray(labels, dtype=str), np.unique(gallery.labels))
         if not known.any():
@@ -228,7 +230,7 @@ class Confidence:
         answers = _answers(gallery, values, labels, self.n_neighbors, self.scale)
         agreements, categories, shares = answers
         sure = (agreements >= self.min_agreement) & (shares >= self.min_share)
-        right = categories == np.asarray(labels, dtype=object)
+        right = categories == np.asarray([one_form(label) for label in labels], dtype=object)
         return float(sure.mean()), float(right[sure].mean()) if sure.any() else float("nan")
 
 

@@ -7,6 +7,7 @@ picture shows what Deep Sketch Hashing finds.
 
 # What takes seconds to import is imported where it is used, when something is shown already.
 import argparse
+from contextlib import contextmanager
 
 from ._outputs import check_output_file, replaced
 from ._progress import Progress
@@ -58,6 +59,15 @@ def results_table(results, *, k):
     return format_table(cells)
 
 
+@contextmanager
+def _ending_with_a_message(parser):
+    """No traceback where the data are wrong."""
+    try:
+        yield
+    except (ValueError, OSError, RuntimeError, MemoryError) as error:
+        parser.exit(1, f"Error: {str(error) or type(error).__name__}\n")
+
+
 def main(argv=None):
     """Run the demo from the command line."""
     parser = argparse.ArgumentParser(prog="python -m sklearn_dsh.demo", description=__doc__)
@@ -69,7 +79,8 @@ def main(argv=None):
     parser.add_argument("--output", metavar="PNG", default="demo.png", help="the picture's file")
     parser.add_argument("--seed", type=int, default=0, help="of data, split and methods")
     args = parser.parse_args(argv)
-    check_output_file(args.output, "the picture")
+    with _ending_with_a_message(parser):
+        check_output_file(args.output, "the picture")
     try:
         import matplotlib  # noqa: F401
     except ImportError:
@@ -84,7 +95,10 @@ def main(argv=None):
         from .datasets import load_sketch_photo_folder, make_sketch_photo
 
         methods = make_methods(random_state=args.seed)
-    with Progress(desc="Making drawings" if args.data is None else "Reading images"):
+    with (
+        _ending_with_a_message(parser),
+        Progress(desc="Making drawings" if args.data is None else "Reading images"),
+    ):
         if args.data is None:
             data = make_sketch_photo(random_state=args.seed)
         else:

@@ -17,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 
 import sklearn_dsh
 
+from ._labels import one_form
 from ._outputs import check_output_folder, named_errors
 from .codes import check_codes, padding_is_set
 
@@ -46,7 +47,7 @@ class Gallery:
     paths : sequence of str, of length n_photos
         The photos' files.
     labels : sequence of str, of length n_photos, default=None
-        Their categories; None if they are not known.
+        Their categories, kept in the Unicode form NFC; None if they are not known.
     model_id : str, default=None
         `hash_file` of the file of the model that made the codes, which `check_model` compares;
         None if it is not known: then nothing is compared.
@@ -99,7 +100,9 @@ class Gallery:
                 f"{n_bytes}: give the n_bits of the hasher that made them."
             )
         self.paths = _texts(paths, "paths", len(self.codes))
-        self.labels = None if labels is None else _texts(labels, "labels", len(self.codes))
+        self.labels = None
+        if labels is not None:
+            self.labels = [one_form(label) for label in _texts(labels, "labels", len(self.codes))]
         self.model_id = model_id
         # A memory map, as `load` gives it, is not read through.
         if not isinstance(self.codes, np.memmap) and padding_is_set(self.codes, self.n_bits):

@@ -14,12 +14,13 @@ PACKAGE = Path(sklearn_dsh.__file__).parent
 # Each unit (a module or a subpackage) and what it stands on; what those stand on is allowed too.
 STANDS_ON = {
     "_show_versions": [],
-    "_labels": [],
+    "exceptions": [],
+    "_labels": ["exceptions"],
     "_outputs": [],
     "_pipelines": [],
     "codes": [],
     "views": ["_labels"],
-    "preprocessing": [],
+    "preprocessing": ["exceptions"],
     "_pairs": [],
     "_progress": [],
     "_rotation": [],
@@ -46,7 +47,7 @@ STANDS_ON = {
     ],
     "export": ["baselines", "deep"],
     "demo": ["comparison"],
-    "gallery": ["_outputs", "retrieval"],
+    "gallery": ["_labels", "_outputs", "retrieval"],
     "_model_files": ["_outputs", "_pipelines", "base"],
     "model_files": ["_outputs", "_pipelines"],  # classes by name, of whatever room
     "confidence": ["gallery"],

@@ -37,11 +37,13 @@ class Command(click.Command):
         except KeyboardInterrupt as interruption:
             click.echo(str(interruption) or "Interrupted.", err=True)
             ctx.exit(INTERRUPTED)
-        except (ValueError, OSError, ImportError) as error:
+        except (click.exceptions.Exit, click.Abort):  # which are RuntimeErrors
+            raise
+        except (ValueError, OSError, ImportError, RuntimeError, MemoryError) as error:
             # A reader of stdout that has gone, such as `head`, is no error: click knows.
             if ctx.meta.get(_DEBUG) or getattr(error, "errno", None) == errno.EPIPE:
                 raise
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(str(error) or type(error).__name__) from error
 
 
 @contextmanager

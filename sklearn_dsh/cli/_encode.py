@@ -1,7 +1,6 @@
 """``sklearn-dsh encode``: from image files to a gallery."""
 
 import os
-from pathlib import Path
 
 import click
 
@@ -38,7 +37,11 @@ def about_gallery_bytes(paths, n_bits):
     show_default=True,
     help="What the files are: photos or sketches.",
 )
-@click.option("--labels", is_flag=True, help="Keep the name of a file's folder as its category.")
+@click.option(
+    "--labels",
+    is_flag=True,
+    help="Keep the category of each: the folder that it is in, in PATH or, for a file, itself.",
+)
 @click.option("--skip-bad", is_flag=True, help="Leave out, and tell, what cannot be read.")
 @quiet_option
 def encode(model, paths, output, view, labels, skip_bad, quiet):
@@ -56,7 +59,8 @@ def encode(model, paths, output, view, labels, skip_bad, quiet):
     from ..gallery import Gallery, check_replaceable, hash_file
 
     check_replaceable(output)  # known before anything is encoded
-    files = find_images(paths)
+    found = find_images(paths, labels=labels)
+    files = list(found)
     with loading(quiet):
         hasher = load_model(model)
     n_bits = last_step(hasher).n_bits
@@ -64,7 +68,7 @@ def encode(model, paths, output, view, labels, skip_bad, quiet):
     model_id = hash_file(model)  # now: another model may be written there while this one encodes
     codes, bad = encode_files(hasher, files, view, quiet=quiet, skip_bad=skip_bad)
     read = [path for path in files if path not in bad]
-    categories = [Path(path).parent.name for path in read] if labels else None
+    categories = [found[path] for path in read] if labels else None
     save_or_keep(Gallery(codes, n_bits, read, categories, model_id=model_id).save, output)
     if bad:  # told with --quiet, too: the gallery is not what was asked for
         note(f"Left out {count(len(bad), 'file')} that cannot be read:")

@@ -2,82 +2,80 @@
 
 import os
 import sys
-from pathlib import Path
 
 import numpy as np
 
 from .._progress import Progress
+from ._command import count, note
 
 # A multiple of what the networks read at once, so that codes are those of a single call.
 _AT_ONCE = 1024
 
 
-def find_images(paths):
-    """Absolute paths of image files, each once, in the order given and sorted within folders.
+def find_images(paths, *, labels=False):
+    """Image files, each once, in the order given and sorted within folders, and their categories.
 
     Parameters
     ----------
     paths : sequence of str
-        Files, which are taken whatever their names; folders, of which all below them that are
-        images by their suffix, and not hidden, are taken; "-" for a list of such on stdin.
+        Files, which are taken whatever their names; folders, of which all images below them are
+        taken as loaders do; "-" for a list of such on stdin.
+    labels : bool, default=False
+        Whether categories are wanted: then those that may not be meant are warned of.
+
+    Returns
+    -------
+    found : dict of str to str
+        Absolute path to category: the name of the folder that a file is in; of an image found in a
+        folder, as loaders have it, the name of the folder in that one.
 
     Raises
     ------
     ValueError
-        If a path is not there, or no image is found.
+        If a path is not there, a folder cannot be read, or no image is found.
     """
-    found = []
-    for path in paths:
-        if path == "-":
-            lines = os.fsdecode(sys.stdin.buffer.read()).split("\n")
-            listed = [line.removesuffix("\r") for line in lines if line.strip()]
-        else:
-            listed = [path]
-        for item in listed:
-            found += _images_at(item)
+    from ..datasets._finding import PassedOver
+
+    found, passed_over, deep = {}, PassedOver(), []
+    for item in _given(paths):
+        for path, category, n_between in _images_at(item, passed_over):
+            found.setdefault(os.path.abspath(path), category)
+            if n_between > 1:
+                deep.append((path, category, item))
     if not found:
-        raise ValueError(f"No image files under {', '.join(map(repr, paths)) or 'no path'}.")
-    return list(dict.fromkeys(os.path.abspath(path) for path in found))
-
-
-def _images_at(path):
-    from ..datasets._files import IMAGE_SUFFIXES
-
-    if os.path.isfile(path):
-        return [path]
-    if not os.path.isdir(path):
-        raise ValueError(f"There is no file or folder {path!r}.")
-    found = []
-    for folder, files in _folders(path):
-        for name in sorted(files):
-            if name[0] != "." and Path(name).suffix.lower() in IMAGE_SUFFIXES:
-                found.append(os.path.join(folder, name))
+        told = f"No image files under {', '.join(map(repr, paths)) or 'no path'}. {passed_over}"
+        raise ValueError(told.rstrip())
+    passed_over.tell()
+    if labels and deep:
+        path, category, folder = deep[0]
+        note(
+            f"Warning: {count(len(deep), 'image')} are further down than "
+            f"{os.path.join(folder, '<category>', '<image>')}, {path!r} first, which counts as "
+            f"{category!r}. Give the folder that the categories are in."
+        )
     return found
 
 
-def _folders(path):
-    """The folder and those below it, with the names of their files; behind links last, once each.
-
-    A link to a folder that this one is in is not followed.
-    """
-    root, waiting, seen = Path(os.path.realpath(path)), [path], set()
-    while waiting:
-        for folder, folders, files in os.walk(waiting.pop(0), onerror=_fail):
-            real = os.path.realpath(folder)
-            if real in seen:
-                folders.clear()
-                continue
-            seen.add(real)
-            folders[:] = sorted(name for name in folders if name[0] != ".")
-            for name in folders:
-                link = os.path.join(folder, name)
-                if os.path.islink(link) and not root.is_relative_to(os.path.realpath(link)):
-                    waiting.append(link)
-            yield folder, files
+def _given(paths):
+    for path in paths:
+        if path == "-":
+            lines = os.fsdecode(sys.stdin.buffer.read()).split("\n")
+            yield from (line.removesuffix("\r") for line in lines if line.strip())
+        else:
+            yield path
 
 
-def _fail(error):
-    raise error
+def _images_at(path, passed_over):
+    """Images at a path, their categories, and how many folders lie between."""
+    from ..datasets._finding import category_of, images_below
+
+    if os.path.isfile(path):
+        return [(path, *category_of(path, os.path.dirname(path)))]
+    if not os.path.isdir(path):
+        raise ValueError(f"There is no file or folder {path!r}.")
+    images, others = images_below(path)
+    passed_over.files += others
+    return [(image, *category_of(image, path)) for image in images]
 
 
 def encode_files(hasher, paths, view, *, quiet=False, skip_bad=False):
@@ -105,9 +103,11 @@ def encode_files(hasher, paths, view, *, quiet=False, skip_bad=False):
         If a file (it is named), or with `skip_bad` every one, cannot be read, or the hasher was not
         fitted on this view.
     """
+    from ..preprocessing._bit_depth import told_once
+
     codes, bad = [], {}
     unit = "sketches" if view == "sketch" else "photos"
-    with Progress(len(paths), unit=unit, desc="Encoding", disable=quiet) as bar:
+    with told_once(), Progress(len(paths), unit=unit, desc="Encoding", disable=quiet) as bar:
         for start in range(0, len(paths), _AT_ONCE):
             batch = paths[start : start + _AT_ONCE]
             try:

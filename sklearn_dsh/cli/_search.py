@@ -46,7 +46,7 @@ def search(model, gallery, sketches, top, radius, view, as_json, quiet):
     with loading(quiet):
         hasher = load_model(model)
         held = Gallery.load(gallery)
-        files = find_images(sketches)
+        files = list(find_images(sketches))
         check_same_model(held, hasher, model, gallery)
     codes, _ = encode_files(hasher, files, view, quiet=quiet or len(files) <= _FEW)
     if radius is None:

@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
+import numpy as np
 from sklearn.model_selection import GridSearchCV
 from sklearn.utils import Bunch
 
 import sklearn_dsh
 
+from .._labels import check_labels, warn_of_one_view
 from .._pipelines import last_step
 from .._progress import Progress
 from .._validation import view_kind
+from ..exceptions import OneViewWarning
 from ..metrics import retrieval_scorer
 from ..model_selection import SketchKFold, StratifiedViewKFold
 from ._evaluate import (
@@ -152,6 +155,8 @@ def compare(
     -----
     UserWarning
         Of a method that failed; of those left out of a plan of all methods, as they read images.
+    OneViewWarning
+        If a category is in one view only.
     """
     held = _held(data)
     if methods is None:
@@ -170,6 +175,9 @@ def compare(
     problems, rows = _Problems(data), []
     for protocol in dict.fromkeys(plan.protocols):
         _refuse_other_data(results, name, protocol, problems.images(protocol).sizes())
+    if held is not None:  # once, and not of every fit
+        of_views = (check_labels(np.asarray(data[name]), name) for name in ("y_sketch", "y_image"))
+        warn_of_one_view(*of_views, stacklevel=2)
     cells = list(plan.cells(methods))
     with Progress(len(cells), desc="Comparing", unit="cells", disable=not verbose) as progress:
         for protocol, method_name, n_bits, seed in cells:
@@ -179,7 +187,10 @@ def compare(
             key = common | key
             if not _finished(results, key):
                 method = methods[method_name]
-                results.add(key | _run_or_tell(results, key, method, problems, plan, verbose))
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", OneViewWarning)
+                    row = _run_or_tell(results, key, method, problems, plan, verbose)
+                results.add(key | row)
             rows.append((_finished(results, key) or results.find(key)[::-1])[0])
             progress.update()
     return rows

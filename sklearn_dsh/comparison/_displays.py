@@ -12,6 +12,7 @@ from .._validation import resolve_call
 from ..codes import check_codes
 from ..metrics import precision_at_k_curve, precision_recall_curve
 from ..preprocessing import load_image
+from ..preprocessing._bit_depth import told_once
 from ..retrieval import HammingRetriever
 from ..views import SketchImageArray
 
@@ -301,6 +302,7 @@ def find_nearest(queries, gallery, k):
     return tuple(np.take_along_axis(a, order, axis=1) for a in (distances, nearest))
 
 
+@told_once()
 def draw_found(sketches, labels, photos, gallery_labels, found, distances, title):
     """The picture of `plot_retrieved`: sketches, and for each the rows `found` of the photos."""
     from matplotlib.figure import Figure  # an optional dependency

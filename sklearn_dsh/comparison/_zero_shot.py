@@ -5,6 +5,7 @@ from numpy.typing import ArrayLike
 from sklearn.model_selection import StratifiedKFold
 from sklearn.utils import Bunch
 
+from .._labels import check_labels
 from ..views import stack_views
 from ._problem import _HELD_OUT, Problem
 
@@ -89,7 +90,7 @@ def make_zero_shot_problem(
     """
     if np.ndim(held_out) != 1:
         raise ValueError(f"held_out={held_out!r}: expected a list of categories.")
-    held_out = np.unique(held_out)
+    held_out = np.unique(check_labels(np.asarray(held_out), "held_out"))
     _check_categories(data, held_out, generalised)
     X, y = stack_views(data.sketches, data.images, (data.y_sketch, data.y_image), interleave=False)
     unseen = np.isin(y, held_out)
@@ -115,7 +116,10 @@ def make_zero_shot_problem(
 
 
 def _check_categories(data, held_out, generalised):
-    of_views = {"sketches": np.unique(data.y_sketch), "photos": np.unique(data.y_image)}
+    of_views = {
+        "sketches": np.unique(check_labels(np.asarray(data.y_sketch), "y_sketch")),
+        "photos": np.unique(check_labels(np.asarray(data.y_image), "y_image")),
+    }
     for view, categories in of_views.items():
         absent = [str(c) for c in held_out if c not in categories.tolist()]
         if absent:

@@ -1,33 +1,22 @@
-"""What the readers of folders share: finding, counting, splitting and decoding image files."""
+"""What the readers of folders share: counting, splitting and decoding image files."""
 
 from pathlib import Path
 
 import numpy as np
 from sklearn.utils import Bunch, check_random_state
 
+from .._labels import shortened, warn_of_one_view
 from ..preprocessing import load_image
-
-IMAGE_SUFFIXES = {
-    ".bmp",
-    ".gif",
-    ".jpeg",
-    ".jpg",
-    ".pgm",
-    ".png",
-    ".ppm",
-    ".tif",
-    ".tiff",
-    ".webp",
-}
-_SHOWN = 5
+from ..preprocessing._bit_depth import told_once
 
 
 def decode_images(paths, size, mode):
     """Read image files into one uint8 array of shape (n, size, size), with "RGB" (..., 3)."""
     shape = (len(paths), size, size) + ((3,) if mode == "RGB" else ())
     pixels = np.empty(shape, dtype=np.uint8)
-    for row, path in zip(pixels, paths, strict=True):
-        row[:] = load_image(path, size, mode)
+    with told_once():
+        for row, path in zip(pixels, paths, strict=True):
+            row[:] = load_image(path, size, mode)
     return pixels
 
 
@@ -59,35 +48,6 @@ def find_folder(roots, names, what):
         f"Found no {what} under {str(roots[0])!r}: looked for the folders {', '.join(names)} in "
         f"{', '.join(repr(str(root)) for root in roots)}."
     )
-
-
-def images_by_category(folder):
-    """Map the category folders of `folder`, sorted, to sorted lists of the images in them.
-
-    Files that are no images by their suffix and whatever begins with a dot are passed over.
-
-    Raises
-    ------
-    ValueError
-        If there is no category folder, or one without images.
-    """
-    categories = [p for p in sorted(folder.iterdir()) if p.is_dir() and p.name[0] != "."]
-    if not categories:
-        raise ValueError(f"{str(folder)!r} is empty: expected {folder.name}/<category>/<image>.")
-    found = {}
-    for category in categories:
-        images = [
-            p
-            for p in sorted(category.iterdir())
-            if p.suffix.lower() in IMAGE_SUFFIXES and p.name[0] != "."
-        ]
-        if not images:
-            raise ValueError(
-                f"The category folder {str(category)!r} holds no images: extract it again, or "
-                "remove it."
-            )
-        found[category.name] = images
-    return found
 
 
 def check_complete(name, n_categories, views):
@@ -133,12 +93,6 @@ def check_complete(name, n_categories, views):
         )
 
 
-def shortened(items):
-    """The first few of a list of str, and how many more there are."""
-    more = len(items) - _SHOWN
-    return ", ".join(items[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
-
-
 def draw_queries(sketches, n_queries, random_state):
     """Draw `n_queries` sketches of each category; "test" for those, "train" for the others."""
     rng = check_random_state(random_state)
@@ -167,6 +121,8 @@ def two_views(sketches, photos, size, split_sketch):
     split_sketch : ndarray of str
         The part of the split that each sketch is in.
     """
+    if photos is not None:
+        warn_of_one_view(list(sketches), list(photos), stacklevel=4)
     data = Bunch()
     for view, key, found, mode in (
         ("sketch", "sketches", sketches, "L"),

@@ -9,9 +9,12 @@ from pathlib import Path
 import numpy as np
 from sklearn.utils import Bunch
 
-from ._files import IMAGE_SUFFIXES, decode_images
+from .._labels import one_form, warn_of_one_view
+from ._files import decode_images
+from ._finding import PassedOver, find_categories
 
 _COLUMNS = ("path", "view", "label", "split")
+_FOLDERS = ("sketch", "photo")
 _PARTS = ("train", "test")  # the names that protocols go by
 
 
@@ -23,9 +26,11 @@ def load_sketch_photo_folder(
 ) -> Bunch:
     """Read a folder of sketches and photos, one subfolder per category.
 
-    The files are `<root>/sketch/<category>/*` and `<root>/photo/<category>/*`. Without a
-    `split.csv` they are taken in sorted order; files that are no images by their suffix, and what
-    begins with a dot, are passed over. With a `<root>/split.csv`, whose columns are `path` (from
+    The files are `<root>/sketch/<category>/*` and `<root>/photo/<category>/*`, and what is in
+    folders below those of the categories. Without a `split.csv` they are taken in sorted order;
+    what begins with a dot is passed over, and so are, with a warning, files that are no images by
+    their suffix. Names of categories come in the Unicode form NFC, so that a folder "café" from one
+    system is that from another. With a `<root>/split.csv`, whose columns are `path` (from
     the root), `view` ("sketch" or "photo"), `label` and `split` (say, "train" or "test"), exactly
     the files that it lists are taken, in its order.
 
@@ -56,7 +61,15 @@ def load_sketch_photo_folder(
     ------
     ValueError
         If the folder or a view is missing or empty, split.csv is malformed or lists a file twice,
-        the part asked for does not exist, or a file cannot be read (its path is named).
+        the part asked for does not exist, or a file or folder cannot be read (its path is named).
+
+    Warns
+    -----
+    OneViewWarning
+        If a category is in one view only.
+    PassedOverWarning
+        Without a split.csv, of what is in the folders and was not read: other files, category
+        folders without images.
 
     See Also
     --------
@@ -83,7 +96,8 @@ def load_sketch_photo_folder(
     has_split = table.is_file()
     if not has_split and any(wanted.values()):
         raise ValueError(f"split={split!r} was asked for, but there is no {str(table)!r}.")
-    items = _listed_items(table) if has_split else _found_items(root)
+    passed_over = PassedOver()
+    items = _listed_items(table) if has_split else _found_items(root, passed_over)
 
     data = Bunch()
     for view, folder, mode in (("sketch", "sketch", "L"), ("image", "photo", "RGB")):
@@ -95,7 +109,7 @@ def load_sketch_photo_folder(
             hint = f" with split {wanted[view]!r} (there are {parts})" if wanted[view] else ""
             raise ValueError(
                 f"No {folder} files{hint} under {str(root)!r}: expected {folder}/<category>/<image>"
-                + (f" listed in {str(table)!r}." if has_split else ".")
+                + (f" listed in {str(table)!r}." if has_split else f". {passed_over}".rstrip())
             )
         paths = np.array([str(root / item["path"]) for item in rows])
         data[f"{view}_paths"] = paths
@@ -104,6 +118,10 @@ def load_sketch_photo_folder(
         pixels = paths if size is None else decode_images(paths, size, mode)
         data["sketches" if view == "sketch" else "images"] = pixels
     data.target_names = np.union1d(data.y_sketch, data.y_image)
+    passed_over.tell()
+    # Of the whole folder, whatever part is wanted.
+    of_views = [[item["label"] for item in items if item["view"] == view] for view in _FOLDERS]
+    warn_of_one_view(*of_views, stacklevel=2)
     return data
 
 
@@ -118,13 +136,13 @@ def _wanted_parts(split):
     )
 
 
-def _found_items(root):
+def _found_items(root, passed_over):
     return [
-        {"path": path.relative_to(root), "view": view, "label": path.parent.name, "split": ""}
-        for view in ("sketch", "photo")
-        for path in sorted((root / view).glob("*/*"))
-        if path.suffix.lower() in IMAGE_SUFFIXES
-        and not any(part.startswith(".") for part in path.relative_to(root).parts)
+        {"path": path.relative_to(root), "view": view, "label": category, "split": ""}
+        for view in _FOLDERS
+        if (root / view).is_dir()
+        for category, images in find_categories(root / view, passed_over).items()
+        for path in images
     ]
 
 
@@ -148,7 +166,8 @@ def _listed_items(table):
                 item[name] = (item[name] or "").strip()
             if not all(item[name] for name in _COLUMNS):
                 raise ValueError(f"{where}: an empty field, expected a value for {list(_COLUMNS)}.")
-            if item["view"] not in ("sketch", "photo"):
+            item["label"] = one_form(item["label"])
+            if item["view"] not in _FOLDERS:
                 raise ValueError(f"{where}: view {item['view']!r}, expected 'sketch' or 'photo'.")
             if not (table.parent / item["path"]).is_file():
                 raise ValueError(f"{where}: there is no file {item['path']!r}.")

@@ -10,8 +10,9 @@ from PIL import Image, ImageDraw
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 
+from .._labels import one_form, shortened
 from ..preprocessing import resize_images
-from ._files import existing_folder, shortened
+from ._files import existing_folder
 
 _BITMAP_SIDE = 28
 _LARGEST = 255  # of the coordinates of simplified drawings
@@ -138,7 +139,7 @@ def _choose_files(root, categories):
     for suffix, prefix in _PREFIXES.items():
         found[suffix] = {}
         for path in sorted(root.glob(f"[!.]*{suffix}")):
-            category = path.stem.removeprefix(prefix)
+            category = one_form(path.stem.removeprefix(prefix))
             if category in found[suffix]:
                 raise ValueError(f"Two files of one category: {found[suffix][category]}, {path}.")
             found[suffix][category] = path
@@ -148,7 +149,7 @@ def _choose_files(root, categories):
             f"There are no drawings in {str(root)!r}: expected <category>.ndjson (simplified "
             "drawings) or <category>.npy (bitmaps)."
         )
-    wanted = sorted(there if categories is None else {str(name) for name in categories})
+    wanted = sorted(there if categories is None else {one_form(str(name)) for name in categories})
     if not wanted:
         raise ValueError("categories is empty: expected names of categories, or None for all.")
     absent = [repr(name) for name in wanted if name not in there]

@@ -8,14 +8,8 @@ import numpy as np
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, validate_params
 
-from ._files import (
-    check_complete,
-    draw_queries,
-    existing_folder,
-    find_folder,
-    images_by_category,
-    two_views,
-)
+from ._files import check_complete, draw_queries, existing_folder, find_folder, two_views
+from ._finding import images_by_category
 
 # Sangkloy et al. (2016), and the project page. The archive holds 75,481 sketches, ten more
 # (https://github.com/AnjanDutta/sem-pcyc/issues/25).
@@ -114,6 +108,13 @@ def load_sketchy(
         If a folder is missing, a category folder has no images, counts are not those published,
         a category has too few sketches for `n_queries`, or an image cannot be read (its path is
         named).
+
+    Warns
+    -----
+    OneViewWarning
+        If a category is in one view only.
+    PassedOverWarning
+        Of what is in the folders and was not read.
 
     See Also
     --------

@@ -7,14 +7,8 @@ import numpy as np
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, validate_params
 
-from ._files import (
-    check_complete,
-    draw_queries,
-    existing_folder,
-    find_folder,
-    images_by_category,
-    two_views,
-)
+from ._files import check_complete, draw_queries, existing_folder, find_folder, two_views
+from ._finding import images_by_category
 
 # Eitz et al. (2012), abstract: 20,000 sketches, evenly distributed over 250 categories.
 N_CATEGORIES = 250
@@ -100,6 +94,13 @@ def load_tu_berlin(
     ValueError
         If a folder is missing, a category folder has no images, counts are too small, a category
         has too few sketches for `n_queries`, or an image cannot be read (its path is named).
+
+    Warns
+    -----
+    OneViewWarning
+        If a category is in one view only.
+    PassedOverWarning
+        Of what is in the folders and was not read.
 
     See Also
     --------

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import HasMethods, StrOptions, validate_params
 
+from .._labels import one_form
 from ._vector_files import read_vectors
 
 
@@ -223,7 +224,7 @@ def _names(classes):
             )
     if not pairs:
         raise ValueError("classes is empty: expected the names of the categories.")
-    return {label: name.strip() for label, name in pairs}
+    return {label: one_form(name.strip()) for label, name in pairs}
 
 
 def _scaled(vectors, normalize):

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from .._labels import one_form
+
 
 def match_class_vectors(class_vectors, classes):
     """One column a category.
@@ -29,13 +31,15 @@ def match_class_vectors(class_vectors, classes):
     if hasattr(class_vectors, "iloc"):
         class_vectors = _from_table(class_vectors, classes)
     if isinstance(class_vectors, Mapping):
-        missing = [str(c) for c in classes if c not in class_vectors]
+        # Labels come in one Unicode form; a mapping may be large, and is not read through.
+        keys = {one_form(label): label for label in class_vectors}
+        missing = [str(c) for c in classes if c not in keys]
         if missing:
             raise ValueError(
                 f"class_vectors has no vector for {len(missing)} of {len(classes)} categories: "
                 f"{', '.join(missing[:10])}. Give one for every label in y."
             )
-        vectors = [np.ravel(class_vectors[c]) for c in classes]
+        vectors = [np.ravel(class_vectors[keys[c]]) for c in classes]
         if len({len(v) for v in vectors}) > 1:
             raise ValueError("class_vectors must all have one length.")
         class_vectors = np.stack(vectors)

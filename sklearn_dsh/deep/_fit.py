@@ -14,6 +14,7 @@ from sklearn.utils import check_random_state
 from .._outputs import MEGABYTE, check_output_folder
 from .._progress import Progress
 from ..preprocessing import EdgeTokens
+from ..preprocessing._bit_depth import gathered, told_once
 from ._activations import compute_activations
 from ._batches import byte_array, kind_of, wants_tokens
 from ._checkpoint import Checkpoint, fingerprint, told_of
@@ -200,17 +201,18 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
             trainer = NetworkTrainer(
                 network, training, planner, device, generator, hasher, processes
             )
-            history, found = alternate(
-                trainer,
-                method,
-                hasher,
-                steps=steps,
-                trained=start is not None,
-                held_out=held_out,
-                resumed=resumed,
-                checkpoint=checkpoint,
-                progress=progress,
-            )
+            with gathered():  # what is to be told of files was told when they were first read
+                history, found = alternate(
+                    trainer,
+                    method,
+                    hasher,
+                    steps=steps,
+                    trained=start is not None,
+                    held_out=held_out,
+                    resumed=resumed,
+                    checkpoint=checkpoint,
+                    progress=progress,
+                )
     if checkpoint is not None:
         processes.first(checkpoint.remove)
     before = start or {}
@@ -229,6 +231,7 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
     return fitted, found.learned
 
 
+@told_once()
 def _read_sets(hasher, parts, architecture, tokens):
     """Training sets of what is read as it is, images at the networks' size; in memory if small."""
     n_bytes = sum(bytes_to_store(part, architecture, tokens) for part, _ in parts.values())
@@ -246,6 +249,7 @@ def _read_sets(hasher, parts, architecture, tokens):
     }
 
 
+@told_once()
 def _passed_sets(hasher, unread, network, architecture, tokens, processes, seed, progress):
     """Training sets of what the frozen part of the network makes of images."""
     device = processes.device

@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 
 from ..preprocessing import load_image
+from ..preprocessing._bit_depth import gathered
 
 POLARITIES = ("dark", "bright", "auto")
 LOOKED_AT = 64  # sketches of a set
@@ -51,9 +52,10 @@ def check_strokes(sketches, architecture):
     rows = np.unique(np.linspace(0, len(sketches) - 1, LOOKED_AT).astype(int))
     looked_at = sketches[rows]
     if looked_at.ndim == 1:
-        dark = np.array(
-            [are_mostly_dark(load_image(path, mode="L")[None])[0] for path in looked_at]
-        )
+        with gathered():  # and not told: all are read after this look
+            dark = np.array(
+                [are_mostly_dark(load_image(path, mode="L")[None])[0] for path in looked_at]
+            )
     else:
         dark = are_mostly_dark(np.asarray(looked_at))
     if 2 * np.count_nonzero(dark) <= len(rows):

@@ -9,9 +9,12 @@ import torch
 from joblib import effective_n_jobs
 from torch.utils.data import DataLoader, Dataset
 
+from ..preprocessing._bit_depth import gathered, tell
+
 AHEAD = 2  # batches that a worker prepares in advance
 # A fork needs no importable main module and copies no array; elsewhere it is not safe.
 CAN_FORK = sys.platform == "linux"
+_ERRORS = (ValueError, OSError, RuntimeError, MemoryError)
 
 
 class _Requests(Dataset):
@@ -22,10 +25,13 @@ class _Requests(Dataset):
         return len(self.requests)
 
     def __getitem__(self, i):
-        try:
-            return {view: self.sources[view][rows] for view, rows in self.requests[i].items()}
-        except ValueError as error:  # raised by the reader: a worker would wrap its message
-            return error
+        """A batch, or an error, and what is to be told of files, which a worker tells nobody."""
+        with gathered() as found:
+            try:
+                batch = {view: self.sources[view][rows] for view, rows in self.requests[i].items()}
+            except _ERRORS as error:  # a worker would wrap its message in a traceback
+                return error, found
+        return batch, found
 
 
 def _as_it_is(batch):
@@ -47,6 +53,18 @@ def read_ahead(sources, requests, n_jobs=None):
     ------
     batch : dict view -> array
         One a request, in their order.
+
+    Raises
+    ------
+    ValueError
+        If a file cannot be read (the path is named).
+    RuntimeError
+        If a worker process was killed, or crashed.
+
+    Warns
+    -----
+    BitDepthWarning
+        Once, at the end, for all files that use fewer than their 16 bits.
     """
     decodes = any(source.reads_files for source in sources.values())
     # A daemon, as some pools' workers are, may not have children.
@@ -64,10 +82,25 @@ def read_ahead(sources, requests, n_jobs=None):
             multiprocessing_context="fork",
             generator=torch.Generator(),  # the default one decides the training
         )
-    for batch in batches:
-        if isinstance(batch, ValueError):
+    found, batches = {}, iter(batches)
+    for request in requests:
+        try:
+            batch, found_in_batch = next(batches)
+        except RuntimeError as error:
+            raise RuntimeError(
+                f"A process that reads image files ended near {_first_file(sources, request)!r}: "
+                f"a file may be damaged so that its decoder fails, or memory ran out. ({error})"
+            ) from error
+        if isinstance(batch, _ERRORS):
             raise batch
+        found |= found_in_batch
         yield batch
+    tell(found)
+
+
+def _first_file(sources, request):
+    reading = next(view for view in request if sources[view].reads_files)
+    return str(sources[reading].X[request[reading]][0])
 
 
 class ByteFile:

@@ -18,6 +18,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from ._bit_depth import told_once
 from ._gradient_field import edge_directions, harmonic_field, window_histograms
 from ._images import ImageInputMixin, check_images
 from ._strokes import read_strokes, soft_bins
@@ -199,12 +200,13 @@ class GFHOGFeatures(
         return np.concatenate(self._in_batches(self._count, X, np.arange(X.shape[0])))
 
     def _in_batches(self, function, X, rows):
-        return Parallel(n_jobs=self.n_jobs)(
-            delayed(function)(
-                read_strokes(X[rows[start : start + _BATCH]], self.image_size, self.edges)
+        with told_once():
+            return Parallel(n_jobs=self.n_jobs)(
+                delayed(function)(
+                    read_strokes(X[rows[start : start + _BATCH]], self.image_size, self.edges)
+                )
+                for start in range(0, len(rows), _BATCH)
             )
-            for start in range(0, len(rows), _BATCH)
-        )
 
     def _count(self, ink):
         counts = np.zeros((len(ink), len(self.words_)), dtype=np.float32)

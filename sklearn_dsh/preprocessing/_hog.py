@@ -15,6 +15,7 @@ from sklearn.base import (
 )
 from sklearn.utils._param_validation import Interval
 
+from ._bit_depth import told_once
 from ._images import ImageInputMixin, check_images, grey_batch
 
 _BATCH = 256
@@ -128,10 +129,13 @@ class HOGFeatures(
         X = check_images(X)
         self._blocks_per_side()
         n = X.shape[0]
-        parts = Parallel(n_jobs=self.n_jobs)(
-            delayed(self._describe)(grey_batch(X, start, min(start + _BATCH, n), self.image_size))
-            for start in range(0, n, _BATCH)
-        )
+        with told_once():
+            parts = Parallel(n_jobs=self.n_jobs)(
+                delayed(self._describe)(
+                    grey_batch(X, start, min(start + _BATCH, n), self.image_size)
+                )
+                for start in range(0, n, _BATCH)
+            )
         return np.concatenate(parts)
 
     def _describe(self, images):

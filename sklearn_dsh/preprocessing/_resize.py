@@ -1,11 +1,14 @@
 """Image files to arrays, and image arrays to a wanted size."""
 
 import os
+import stat
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
+
+from ._bit_depth import as_bytes, tell
 
 
 def load_image(
@@ -15,6 +18,12 @@ def load_image(
 
     The orientation noted by a camera is applied, transparent parts become white, and the
     whole image is squeezed (not cropped) into a square when a size is given.
+
+    Of 16 bits a channel the upper 8 are kept. Where the largest value of an image is below a
+    quarter of full scale, the fewest of 8, 10, 12 and 14 bits that hold it are taken for all there
+    are, as cameras and microscopes store them, and a warning says so: a photo of 16 bits that is
+    that dark becomes brighter. Of colours Pillow gives the upper 8 bits alone, so that those of 10,
+    12 and 14 bits have few levels left.
 
     Parameters
     ----------
@@ -32,26 +41,34 @@ def load_image(
     Raises
     ------
     ValueError
-        If the file is missing, empty, cut off or no image; the path is named.
+        If the file is missing, no regular file, empty, cut off or no image, or its pixels are
+        numbers of unknown range; the path is named.
+
+    Warns
+    -----
+    BitDepthWarning
+        If it has 16 bits a channel and uses fewer; the path is named.
     """
     if mode not in ("L", "RGB"):
         raise ValueError(f"mode={mode!r}: expected 'L' (grey) or 'RGB' (colour).")
     path = str(os.fspath(path))  # of numpy, too
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would be waited for
+            raise ValueError("it is no regular file")
         with Image.open(path) as image:
             if size is not None:
                 # A JPEG decoder can shrink while it decodes, which is many times faster.
                 image.draft(None, (2 * size, 2 * size))
-            image = ImageOps.exif_transpose(image)
-            image = _as_mode(image, mode)
+            image, bits = decode(image, mode)
+        pixels = np.asarray(image if size is None else _resize(image, size))
     except Exception as error:  # Pillow's decoders raise a dozen different types
         raise ValueError(
             f"Cannot read the image file {path!r}: {_reason(path, error)}. "
             "Expected a complete image in a format that Pillow reads; repair or remove the file."
         ) from error
-    if size is not None:
-        image = _resize(image, size)
-    return np.asarray(image)
+    if bits is not None:
+        tell({path: bits})
+    return pixels
 
 
 def resize_images(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
@@ -93,25 +110,26 @@ def _resize(image, size):
     return image.resize((size, size), Image.Resampling.LANCZOS)
 
 
-def _as_mode(image, mode):
-    if image.mode.startswith("I;16"):
-        # Pillow's own conversion would clip every value above 255 to white.
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    elif image.mode in ("I", "F"):
-        raise ValueError(f"its pixels are 32-bit numbers (mode {image.mode!r}) of unknown range")
+def decode(image, mode):
+    """An opened image, upright, of 8 bits a channel and in a mode; and what `as_bytes` tells."""
+    image, bits = as_bytes(image)
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image)
-    return image.convert(mode)
+    return image.convert(mode), bits
 
 
 def _reason(path, error):
-    if not os.path.exists(path):
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
         return "the file does not exist"
-    if os.path.isdir(path):
+    except OSError as failure:
+        return failure.strerror or str(failure)
+    if stat.S_ISDIR(found.st_mode):
         return "it is a folder"
-    if os.path.getsize(path) == 0:
+    if found.st_size == 0 and stat.S_ISREG(found.st_mode):
         return "the file is empty"
     if isinstance(error, PermissionError):
         return "no permission to read it"

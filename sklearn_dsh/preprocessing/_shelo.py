@@ -14,6 +14,7 @@ from sklearn.base import (
 )
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from ._bit_depth import told_once
 from ._images import ImageInputMixin, check_images
 from ._strokes import read_strokes, soft_bins, stroke_directions
 
@@ -153,12 +154,13 @@ class SHELOFeatures(
         self._validate_params()
         X = check_images(X)
         self._check_grid()
-        parts = Parallel(n_jobs=self.n_jobs)(
-            delayed(self._describe)(
-                read_strokes(X[start : start + _BATCH], self.image_size, self.edges)
+        with told_once():
+            parts = Parallel(n_jobs=self.n_jobs)(
+                delayed(self._describe)(
+                    read_strokes(X[start : start + _BATCH], self.image_size, self.edges)
+                )
+                for start in range(0, X.shape[0], _BATCH)
             )
-            for start in range(0, X.shape[0], _BATCH)
-        )
         return np.concatenate(parts)
 
     def _describe(self, ink):

@@ -22,6 +22,7 @@ from starlette.staticfiles import StaticFiles
 
 from ..confidence import Confidence
 from ..preprocessing import load_image
+from ..preprocessing._bit_depth import told_once
 from ._images import UploadError, png_bytes, thumbnail_bytes
 from ._pages import MAX_PHOTOS, Pages
 from ._search import DrawingSearch
@@ -194,6 +195,7 @@ def create_app(
     )
 
 
+@told_once()
 def _read_samples(samples):
     """Sketches as a list of uint8 arrays (height, width)."""
     if samples is None:

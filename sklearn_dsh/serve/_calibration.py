@@ -4,6 +4,7 @@ import numpy as np
 
 from ..confidence import Confidence
 from ..preprocessing import load_image
+from ..preprocessing._bit_depth import told_once
 from ._images import UploadError, to_sketch
 from ._search import project_sketches, sketch_shape
 
@@ -35,9 +36,10 @@ def calibrate_page(hasher, gallery, labelled):
     labels = np.repeat(list(labelled), [len(files) for files in labelled.values()])
     shape = sketch_shape(hasher)
     values = []
-    for start in range(0, len(paths), _AT_ONCE):
-        sketches = np.concatenate([_read(path, shape) for path in paths[start : start + _AT_ONCE]])
-        values.append(project_sketches(hasher, sketches))
+    with told_once():
+        for start in range(0, len(paths), _AT_ONCE):
+            sketches = [_read(path, shape) for path in paths[start : start + _AT_ONCE]]
+            values.append(project_sketches(hasher, np.concatenate(sketches)))
     return Confidence.calibrate(gallery, np.concatenate(values), labels)
 
 

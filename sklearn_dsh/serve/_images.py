@@ -3,11 +3,11 @@
 import io
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from scipy.ndimage import gaussian_filter, label, maximum_filter
 
 from ..preprocessing import load_image
-from ..preprocessing._resize import _as_mode
+from ..preprocessing._resize import decode
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
 MAX_PIXELS = 25_000_000  # what most phones give; 100 MB a copy once decoded
@@ -58,7 +58,7 @@ def read_upload(body):
         with Image.open(io.BytesIO(body), formats=FORMATS) as image:
             _check_size(image.size)
             image.draft("L", (_WORK_SIDE, _WORK_SIDE))  # a JPEG shrinks while it is decoded
-            image = _as_mode(ImageOps.exif_transpose(image), "L")
+            image, _ = decode(image, "L")
     except UploadError:
         raise
     except UnidentifiedImageError as error:

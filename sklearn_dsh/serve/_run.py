@@ -6,12 +6,14 @@ import sys
 import webbrowser
 from contextlib import suppress
 from itertools import zip_longest
+from pathlib import Path
 
 import uvicorn
 
 from .._model_files import load_model
 from .._progress import Progress
-from ..datasets._files import IMAGE_SUFFIXES, existing_folder, images_by_category
+from ..datasets._files import existing_folder
+from ..datasets._finding import PassedOver, images_below, images_by_category
 from ..gallery import Gallery
 from ._app import LOOPBACK, TITLE, create_app
 from ._calibration import calibrate_page
@@ -123,12 +125,14 @@ def _choose_samples(folder, labelled):
     From a folder, of whatever subfolders, or from a dict of category to paths.
     """
     if folder is not None:
-        found = {}
-        for path in sorted(existing_folder(folder).rglob("*")):
-            if path.suffix.lower() in IMAGE_SUFFIXES and path.name[0] != ".":
-                found.setdefault(path.parent, []).append(path)
+        found, passed_over = {}, PassedOver()
+        images, passed_over.files = images_below(existing_folder(folder))
+        for path in sorted(map(Path, images)):
+            found.setdefault(path.parent, []).append(path)
         if not found:
-            raise ValueError(f"The folder {str(folder)!r} holds no sketches to start from.")
+            told = f"The folder {str(folder)!r} holds no sketches to start from. {passed_over}"
+            raise ValueError(told.rstrip())
+        passed_over.tell()
     elif labelled is not None:
         found = labelled
     else:
