@@ -15,7 +15,8 @@ from scipy.sparse import issparse
 from sklearn.utils import check_array
 from sklearn.utils.validation import _get_feature_names
 
-from ._labels import check_labels, join_labels, label_column
+from ._arrays import plain_array
+from ._labels import check_labels, join_labels, label_column, one_hot_advice
 from .views import SketchImageArray, select_rows, split_labels
 
 MIN_SIDE = 32
@@ -100,15 +101,17 @@ def resolve_call(X, Y=None, y=None):
                 "X, y = stack_views(X_sk, X_img, (y_sk, y_img)) and fit(X, y)."
             )
         if _ndim(Y) <= 1:
-            _refuse_paths_as_labels(Y)
-            Y, y = None, Y
+            Y, y = None, plain_array(Y, "y")
+            _refuse_paths_as_labels(y)
     if isinstance(X, SketchImageArray):
         if Y is not None:
             raise ValueError(
                 "X is a SketchImageArray, which holds both views, and photos were given as well. "
                 "Pass fit(X, y) with one label a row, or the arrays: fit(X_sk, X_img, y)."
+                f"{one_hot_advice(Y, 'y')}"
             )
         return _resolve_container(X, y)
+    X, Y = plain_array(X, "X"), plain_array(Y, "photos")
     if Y is None:
         if isinstance(y, tuple):
             raise ValueError(
@@ -276,6 +279,7 @@ def check_view(X, *, view, kinds=("features", "images", "paths"), name="The hash
     """
     if isinstance(X, SketchImageArray):
         raise TypeError(f"{name} expected one view's rows, got a SketchImageArray.")
+    X = plain_array(X, _INPUT_NAMES[view])
     if X is not None and not hasattr(X, "shape"):
         X = _list_to_array(X)
     kind = view_kind(X)

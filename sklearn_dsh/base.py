@@ -14,7 +14,7 @@ from sklearn.base import (
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from ._labels import check_labels, join_labels
+from ._labels import check_labels, join_labels, one_hot_advice
 from ._validation import (
     check_columns,
     check_view,
@@ -137,7 +137,8 @@ class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
             rows = check(given, view)
             shapes[view] = self._row_shape(rows, view)
             setattr(data, view, rows)
-        self._check_shapes(shapes)
+        labelled = data.y_sketch is not None or data.image is None
+        self._check_shapes(shapes, "" if labelled else one_hot_advice(data.image, "y"))
         if goes_on and tuple(shapes) != self.views_:
             raise ValueError(
                 f"{type(self).__name__} was fitted on the views {self.views_}, got "
@@ -285,6 +286,7 @@ class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
             raise ValueError(
                 f"{type(self).__name__}.score requires y to be passed, but the target y is None. "
                 "Use score(X_sk, X_img, (y_sk, y_img)) or score(X, y)."
+                f"{one_hot_advice(data.image, 'y')}"
             )
         parts = {
             view: (getattr(data, view), labels)
@@ -389,10 +391,11 @@ class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         raise ValueError(
             f"{type(self).__name__} requires y to be passed, but the target y is None. Use "
             f"fit(X_sk, X_img, (y_sk, y_img)) or fit(X, y){pairs}."
+            f"{one_hot_advice(data.image, 'y')}"
         )
 
-    def _check_shapes(self, shapes):
-        """Compare the rows of both views."""
+    def _check_shapes(self, shapes, advice=""):
+        """Compare the rows of both views; an error ends with the advice."""
         if len(shapes) < 2:
             return
         sketch, image = shapes["sketch"], shapes["image"]
@@ -407,7 +410,7 @@ class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
                 f"{type(self).__name__} needs both views as rows of one feature space, but "
                 f"got {sketch[0]} features for sketches and {image[0]} for photos. Use CCAHasher, "
                 "which takes views of different width, or compute a common feature for both, such "
-                "as HOGFeatures."
+                f"as HOGFeatures.{advice}"
             )
 
     def __sklearn_tags__(self):

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import issparse
 
+from ._arrays import plain_array
 from ._labels import check_labels, join_labels, label_column
 
 __all__ = ["RowSubset", "SketchImageArray", "stack_views"]
@@ -412,6 +413,7 @@ def _as_rows(array, name):
         raise TypeError(f"{name} is a sparse matrix; dense arrays are needed: use .toarray().")
     if isinstance(array, SketchImageArray):
         raise TypeError(f"{name} is a SketchImageArray already; pass one view's array.")
+    array = plain_array(array, name)
     if not hasattr(array, "shape"):
         array = np.asarray(array)
     if len(array.shape) == 0:

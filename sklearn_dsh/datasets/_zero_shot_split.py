@@ -10,6 +10,8 @@ import numpy as np
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
+from .._labels import check_labels, join_labels, label_column
+
 # Protocol: categories in all, categories held out, and how many draws there are (None: any number).
 _PROTOCOLS = {
     "sketchy_100_25": (125, 25, None),
@@ -76,7 +78,7 @@ def zero_shot_split(
     ------
     ValueError
         If the data have another number of categories, lack one that is held out, or have too few
-        with at least 400 photos, or there is no such draw.
+        with at least 400 photos, or there is no such draw, or labels are no categories.
 
     References
     ----------
@@ -94,7 +96,10 @@ def zero_shot_split(
     True
     """
     n_categories, n_held_out, n_draws = _PROTOCOLS[protocol]
-    categories = np.unique(np.concatenate([data["y_sketch"], data["y_image"]])).tolist()
+    y_sketch, y_image = (
+        check_labels(label_column(data[name], name), name) for name in ("y_sketch", "y_image")
+    )
+    categories = np.unique(join_labels(y_sketch, y_image)).tolist()
     if len(categories) != n_categories:
         raise ValueError(
             f"protocol={protocol!r} is for {n_categories} categories, the data have "
@@ -110,7 +115,7 @@ def zero_shot_split(
             raise ValueError(f"protocol={protocol!r} holds out {absent}, which the data lack.")
         return np.array(_NOT_IN_IMAGENET)
     if protocol == "tu_berlin_220_30":
-        n_photos = Counter(np.asarray(data["y_image"]).tolist())
+        n_photos = Counter(y_image.tolist())
         categories = [c for c in categories if n_photos[c] >= _PHOTOS_OF_TU_BERLIN]
         if len(categories) < n_held_out:
             raise ValueError(
