@@ -29,7 +29,8 @@ def plain_array(array, name):
     if _is_tensor(array):
         return _from_tensor(array, name)
     if isinstance(array, list) and array and _is_tensor(array[0]):
-        return [plain_array(item, name) for item in array]
+        items = (plain_array(item, name) for item in array)
+        return [item[()] if isinstance(item, np.ndarray) else item for item in items]
     if isinstance(array, np.ma.MaskedArray):
         n_masked = np.count_nonzero(np.ma.getmaskarray(array))
         if n_masked:

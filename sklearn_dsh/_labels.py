@@ -1,6 +1,6 @@
 """Labels: categories as text or whole numbers, none missing; sums of the rows of each."""
 
-from numbers import Number
+from numbers import Number, Real
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -26,7 +26,9 @@ def label_column(y, name):
     if labels is not None and labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     is_list = labels is not None and not hasattr(y, "dtype")
-    ragged = is_list and any(isinstance(item, (list, tuple, np.ndarray)) for item in labels.flat)
+    ragged = is_list and any(
+        isinstance(item, (list, tuple)) or np.ndim(item) for item in labels.flat
+    )
     if labels is None or labels.ndim != 1 or ragged:
         many = labels is not None and not ragged
         given = f"an array of shape {labels.shape}" if many else type(y).__name__
@@ -53,6 +55,11 @@ def one_hot_advice(y, name):
         return ""
     of_rows = f"{name}.argmax(axis=1)" if hasattr(y, "argmax") else f"np.argmax({name}, axis=1)"
     return f" These look like one-hot rows: use {of_rows}."
+
+
+def category_labels(y, name):
+    """Labels as a 1-D ndarray of categories, see `label_column` and `check_labels`."""
+    return check_labels(label_column(y, name), name)
 
 
 def check_labels(labels, name="y"):
@@ -120,16 +127,22 @@ def _is_number(kind):
 
 
 def _first_odd(values):
-    """Position of the first label that is missing, or else of a new type; whether it is missing."""
+    """Position of a label that is missing, of a new type or too large; whether it is missing."""
     missing = [value is None or _is_nan(value) for value in values]
-    odd = missing if any(missing) else [type(value) is not type(values[0]) for value in values]
-    return (odd.index(True) if any(odd) else 0), any(missing)
+    if any(missing):
+        return missing.index(True), True
+    new = [type(value) is not type(values[0]) for value in values]
+    if not any(new) and isinstance(values[0], Real):
+        sizes = [*map(abs, values)]
+        return sizes.index(max(sizes)), False
+    return (new.index(True) if any(new) else 0), False
 
 
 def _is_nan(value):
     if isinstance(value, Number):
         return value != value
-    return type(value).__name__ in ("NAType", "NaTType")  # of pandas, which need not be there
+    is_of_pandas = type(value).__name__ in ("NAType", "NaTType")  # it need not be there
+    return is_of_pandas or value is np.ma.masked
 
 
 def join_labels(y_sketch, y_image):

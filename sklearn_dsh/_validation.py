@@ -16,7 +16,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import _get_feature_names
 
 from ._arrays import plain_array
-from ._labels import check_labels, join_labels, label_column, one_hot_advice
+from ._labels import category_labels, check_labels, join_labels, one_hot_advice
 from .views import SketchImageArray, select_rows, split_labels
 
 MIN_SIDE = 32
@@ -100,8 +100,9 @@ def resolve_call(X, Y=None, y=None):
                 "of both views go with both views: fit(X_sk, X_img, y=(y_sk, y_img)), or "
                 "X, y = stack_views(X_sk, X_img, (y_sk, y_img)) and fit(X, y)."
             )
+        Y = plain_array(Y, "y" if len(getattr(Y, "shape", "XY")) < 2 else "photos")
         if _ndim(Y) <= 1:
-            Y, y = None, plain_array(Y, "y")
+            Y, y = None, Y
             _refuse_paths_as_labels(y)
     if isinstance(X, SketchImageArray):
         if Y is not None:
@@ -148,7 +149,7 @@ def _one_view_labels(y, X):
     """One label a row of X, as an ndarray."""
     if y is None:
         return None
-    y = label_column(y, "y")
+    y = category_labels(y, "y")
     if len(y) != _n_rows(X):
         raise ValueError(
             f"y has {len(y)} labels, but X has n_samples={_n_rows(X)}; one label a row is needed. "

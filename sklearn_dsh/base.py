@@ -14,7 +14,7 @@ from sklearn.base import (
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from ._labels import check_labels, join_labels, one_hot_advice
+from ._labels import join_labels, one_hot_advice
 from ._validation import (
     check_columns,
     check_view,
@@ -295,7 +295,7 @@ class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         }
         if data.container is None and len(parts) == 1:  # a plain array is of the only view fitted
             parts = {self._default_view(): parts["sketch"]}
-        labels = [check_labels(labels) for _, labels in parts.values()]
+        labels = [labels for _, labels in parts.values()]
         y = labels[0] if len(labels) == 1 else join_labels(*labels)
         rows = {view: self._check_fitted_rows(part, view) for view, (part, _) in parts.items()}
         codes = [self._encode(part, view) for view, part in rows.items()]

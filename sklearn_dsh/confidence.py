@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._arrays import plain_array
-from ._labels import check_labels, label_column, label_kind
+from ._labels import category_labels, label_kind
 from .codes import pack_bits, unpack_bits
 
 if TYPE_CHECKING:
@@ -262,7 +262,7 @@ def _answers(gallery, values, labels, n_neighbors, scale):
 
 def _texts(labels):
     """Categories of queries as the gallery has them: texts, as an array of objects."""
-    labels = check_labels(label_column(labels, "labels"), "labels")
+    labels = category_labels(labels, "labels")
     if label_kind(labels) != "text":
         raise ValueError(
             f"labels are {label_kind(labels)}, but a gallery's are text: give the categories as "

@@ -23,7 +23,7 @@ from scipy.special import digamma
 from sklearn.utils import column_or_1d
 
 from sklearn_dsh._arrays import plain_array
-from sklearn_dsh._labels import check_labels, concatenate_labels, label_column, label_kind
+from sklearn_dsh._labels import category_labels, concatenate_labels, label_kind
 from sklearn_dsh.codes import check_codes
 from sklearn_dsh.retrieval._linear_scan import count_by_distance
 
@@ -460,7 +460,7 @@ def _check_labelled(codes, labels, codes_name, labels_name, n_bytes=None):
     codes = check_codes(codes, n_bytes=n_bytes, name=codes_name)
     if labels is None:
         raise ValueError(f"{labels_name} is None: retrieval metrics need one label for each code.")
-    labels = check_labels(label_column(labels, labels_name), labels_name)
+    labels = category_labels(labels, labels_name)
     if len(labels) != len(codes):
         raise ValueError(
             f"{codes_name} has {len(codes)} rows, but {labels_name} has {len(labels)}: expected "

@@ -18,7 +18,7 @@ from sklearn.model_selection import (
 )
 from sklearn.utils import check_consistent_length
 
-from ._labels import check_labels, label_column
+from ._labels import category_labels
 from .views import SketchImageArray
 
 
@@ -87,9 +87,9 @@ class _ViewSplitter(BaseCrossValidator):
             )
         check_consistent_length(X, y, groups)
         if y is not None:
-            y = np.unique(check_labels(label_column(y, "y")), return_inverse=True)[1]
+            y = np.unique(category_labels(y, "y"), return_inverse=True)[1]
         if groups is not None:
-            groups = check_labels(label_column(groups, "groups"), "groups")
+            groups = category_labels(groups, "groups")
         for train, test in self._split_rows(X, y, groups):
             self._check_fold(X, train, "training")
             self._check_fold(X, test, "test")

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from sklearn.metrics.pairwise import euclidean_distances
 
 from .._arrays import plain_array
-from .._labels import check_labels, label_column
+from .._labels import category_labels
 from .._validation import resolve_call
 from ..codes import check_codes
 from ..metrics import precision_at_k_curve, precision_recall_curve
@@ -255,8 +255,8 @@ def plot_retrieved(
     )
     query_codes = np.asarray(plain_array(query_codes, "query_codes"))
     gallery_codes = np.asarray(plain_array(gallery_codes, "gallery_codes"))
-    query_labels = check_labels(label_column(query_labels, "query_labels"), "query_labels")
-    gallery_labels = check_labels(label_column(gallery_labels, "gallery_labels"), "gallery_labels")
+    query_labels = category_labels(query_labels, "query_labels")
+    gallery_labels = category_labels(gallery_labels, "gallery_labels")
     for name, *parts in (
         ("queries", sketches, query_codes, query_labels),
         ("the gallery", photos, gallery_codes, gallery_labels),

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from .._labels import check_labels, join_labels, label_column
+from .._labels import category_labels, join_labels
 
 # Protocol: categories in all, categories held out, and how many draws there are (None: any number).
 _PROTOCOLS = {
@@ -96,9 +96,7 @@ def zero_shot_split(
     True
     """
     n_categories, n_held_out, n_draws = _PROTOCOLS[protocol]
-    y_sketch, y_image = (
-        check_labels(label_column(data[name], name), name) for name in ("y_sketch", "y_image")
-    )
+    y_sketch, y_image = (category_labels(data[name], name) for name in ("y_sketch", "y_image"))
     categories = np.unique(join_labels(y_sketch, y_image)).tolist()
     if len(categories) != n_categories:
         raise ValueError(
