@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from ._labels import join_labels, one_hot_advice
+from ._spread import check_spread
 from ._validation import (
     check_columns,
     check_view,
@@ -118,7 +119,8 @@ class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         Raises
         ------
         ValueError
-            If the arguments are in none of these forms, or data or labels are not sound.
+            If the arguments are in none of these forms, or data or labels are not sound. Feature
+            vectors of a view must not be all the same.
         TypeError
             If data are sparse or of no numeric type.
         """
@@ -145,6 +147,9 @@ class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
                 f"{tuple(shapes)}: going on needs the same ones."
             )
         classes, data.y_sketch, data.y_image = encode_labels(data.y_sketch, data.y_image)
+        for view in () if more else data.views:  # a part of the data may be all alike
+            if len(shapes[view]) == 1:
+                check_spread(getattr(data, view), view)
 
         if goes_on:  # rows may come as files or without names this time
             shapes, columns = self.view_shapes_, self._columns
