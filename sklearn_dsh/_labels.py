@@ -2,32 +2,69 @@
 
 import unicodedata
 import warnings
-from numbers import Number
+from numbers import Number, Real
 
 import numpy as np
 from scipy.sparse import coo_array
 from sklearn.utils import assert_all_finite
 
+from ._arrays import plain_array
 from .exceptions import OneViewWarning
 
 _SHOWN = 10  # categories in a warning
 
 
 def label_column(y, name):
-    """Labels as a 1-D ndarray."""
+    """Labels as a 1-D ndarray; a list is looked at before NumPy may cast what it mixes.
+
+    Raises
+    ------
+    ValueError
+        If they are not one-dimensional, entries are masked, or a list holds something else than
+        text, booleans or numbers alone.
+    """
+    y = plain_array(y, name)
     try:
-        labels = np.asarray(y)
+        labels = np.asarray(y) if hasattr(y, "dtype") else np.asarray(y, dtype=object)
     except ValueError:  # a ragged list, say [y_sk, y_img]
         labels = None
     if labels is not None and labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
-    if labels is None or labels.ndim != 1:
-        given = type(y).__name__ if labels is None else f"an array of shape {labels.shape}"
-        raise ValueError(
-            f"{name} should be a 1d array of labels, got {given}. Labels of both views are given "
-            "as a tuple, not a list: y=(y_sk, y_img)."
-        )
+    is_list = labels is not None and not hasattr(y, "dtype")
+    ragged = is_list and any(
+        isinstance(item, (list, tuple)) or np.ndim(item) for item in labels.flat
+    )
+    if labels is None or labels.ndim != 1 or ragged:
+        many = labels is not None and not ragged
+        given = f"an array of shape {labels.shape}" if many else type(y).__name__
+        advice = one_hot_advice(y, name)
+        if not advice and name == "y":
+            advice = " Labels of both views are given as a tuple, not a list: y=(y_sk, y_img)."
+        raise ValueError(f"{name} should be a 1d array of labels, got {given}.{advice}")
+    if is_list and len(labels):
+        labels = _from_objects(labels, name)
+        if labels.dtype == object:
+            labels = np.array(labels.tolist())
     return labels
+
+
+def one_hot_advice(y, name):
+    """What to do if y is two-dimensional and holds a single one in each row; "" if not."""
+    try:
+        table = np.asarray(plain_array(y, name))
+    except (TypeError, ValueError):
+        return ""
+    if table.ndim != 2 or table.shape[1] < 2 or table.dtype.kind not in "biuf":
+        return ""
+    if not ((table == 0) | (table == 1)).all() or not (table.sum(axis=1) == 1).all():
+        return ""
+    of_rows = f"{name}.argmax(axis=1)" if hasattr(y, "argmax") else f"np.argmax({name}, axis=1)"
+    return f" These look like one-hot rows: use {of_rows}."
+
+
+def category_labels(y, name):
+    """Labels as a 1-D ndarray of categories, see `label_column` and `check_labels`."""
+    return check_labels(label_column(y, name), name)
 
 
 def check_labels(labels, name="y"):
@@ -73,20 +110,46 @@ def check_labels(labels, name="y"):
 
 
 def _from_objects(labels, name):
-    """Objects that are all text as they are, or numbers as an array of numbers."""
+    """Objects that are all text as they are, or booleans or numbers as an array of them."""
     values = labels.tolist()
     kinds = set(map(type, values))
     if all(issubclass(kind, str) for kind in kinds):
         return labels
-    if all(issubclass(kind, Number) for kind in kinds):
+    if kinds <= {bool, np.bool_} or all(_is_number(kind) for kind in kinds):
         numbers = np.array(values)
         # Not if two numbers became one: large integers beside others are rounded to floats.
         if numbers.dtype.kind in "biufc" and len(set(numbers.tolist())) == len(set(values)):
             return numbers
+    odd, is_missing = _first_odd(values)
+    advice = "Leave out rows without a label" if is_missing else "Make all of one type"
     raise ValueError(
         f"Unknown label type: {name} must hold categories that are all text or all numbers of at "
-        f"most 64 bits, none missing, got {' and '.join(sorted(k.__name__ for k in kinds))}."
+        f"most 64 bits, none missing, got {' and '.join(sorted(k.__name__ for k in kinds))}: "
+        f"{name}[{odd}] is {values[odd]!r}. {advice}."
     )
+
+
+def _is_number(kind):
+    return issubclass(kind, Number) and not issubclass(kind, bool)
+
+
+def _first_odd(values):
+    """Position of a label that is missing, of a new type or too large; whether it is missing."""
+    missing = [value is None or _is_nan(value) for value in values]
+    if any(missing):
+        return missing.index(True), True
+    new = [type(value) is not type(values[0]) for value in values]
+    if not any(new) and isinstance(values[0], Real):
+        sizes = [*map(abs, values)]
+        return sizes.index(max(sizes)), False
+    return (new.index(True) if any(new) else 0), False
+
+
+def _is_nan(value):
+    if isinstance(value, Number):
+        return value != value
+    is_of_pandas = type(value).__name__ in ("NAType", "NaTType")  # it need not be there
+    return is_of_pandas or value is np.ma.masked
 
 
 def one_form(text):
@@ -167,10 +230,9 @@ def shortened(items, n=5):
 
 
 def join_labels(y_sketch, y_image):
-    """Concatenate labels of two views, refusing to mix text and numbers."""
-    kinds = [is_text(labels) for labels in (y_sketch, y_image)]
-    if kinds[0] != kinds[1]:
-        given = ["text" if kind else "numbers" for kind in kinds]
+    """Concatenate labels of two views, refusing to mix text, booleans and numbers."""
+    given = [label_kind(labels) for labels in (y_sketch, y_image)]
+    if given[0] != given[1]:
         raise ValueError(
             f"Labels of the sketches are {given[0]} and labels of the photos are {given[1]}; "
             "both views need labels of one type."
@@ -186,9 +248,9 @@ def concatenate_labels(parts):
     return joined
 
 
-def is_text(labels):
-    """Whether checked labels are text."""
-    return labels.dtype.kind in "OU"
+def label_kind(labels):
+    """Whether checked labels are "text", "booleans" or "numbers"."""
+    return {"O": "text", "U": "text", "b": "booleans"}.get(labels.dtype.kind, "numbers")
 
 
 def class_sums(X, codes, n_classes):

@@ -15,7 +15,8 @@ from scipy.sparse import issparse
 from sklearn.utils import check_array
 from sklearn.utils.validation import _get_feature_names
 
-from ._labels import check_labels, join_labels, label_column
+from ._arrays import plain_array
+from ._labels import category_labels, check_labels, join_labels, one_hot_advice
 from .views import SketchImageArray, select_rows, split_labels
 
 MIN_SIDE = 32
@@ -99,16 +100,19 @@ def resolve_call(X, Y=None, y=None):
                 "of both views go with both views: fit(X_sk, X_img, y=(y_sk, y_img)), or "
                 "X, y = stack_views(X_sk, X_img, (y_sk, y_img)) and fit(X, y)."
             )
+        Y = plain_array(Y, "y" if len(getattr(Y, "shape", "XY")) < 2 else "photos")
         if _ndim(Y) <= 1:
-            _refuse_paths_as_labels(Y)
             Y, y = None, Y
+            _refuse_paths_as_labels(y)
     if isinstance(X, SketchImageArray):
         if Y is not None:
             raise ValueError(
                 "X is a SketchImageArray, which holds both views, and photos were given as well. "
                 "Pass fit(X, y) with one label a row, or the arrays: fit(X_sk, X_img, y)."
+                f"{one_hot_advice(Y, 'y')}"
             )
         return _resolve_container(X, y)
+    X, Y = plain_array(X, "X"), plain_array(Y, "photos")
     if Y is None:
         if isinstance(y, tuple):
             raise ValueError(
@@ -145,7 +149,7 @@ def _one_view_labels(y, X):
     """One label a row of X, as an ndarray."""
     if y is None:
         return None
-    y = label_column(y, "y")
+    y = category_labels(y, "y")
     if len(y) != _n_rows(X):
         raise ValueError(
             f"y has {len(y)} labels, but X has n_samples={_n_rows(X)}; one label a row is needed. "
@@ -276,6 +280,7 @@ def check_view(X, *, view, kinds=("features", "images", "paths"), name="The hash
     """
     if isinstance(X, SketchImageArray):
         raise TypeError(f"{name} expected one view's rows, got a SketchImageArray.")
+    X = plain_array(X, _INPUT_NAMES[view])
     if X is not None and not hasattr(X, "shape"):
         X = _list_to_array(X)
     kind = view_kind(X)

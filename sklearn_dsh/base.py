@@ -14,7 +14,8 @@ from sklearn.base import (
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from ._labels import check_labels, join_labels, warn_of_one_view
+from ._labels import join_labels, one_hot_advice, warn_of_one_view
+from ._spread import check_spread
 from ._validation import (
     check_columns,
     check_view,
@@ -118,7 +119,8 @@ class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         Raises
         ------
         ValueError
-            If the arguments are in none of these forms, or data or labels are not sound.
+            If the arguments are in none of these forms, or data or labels are not sound. Feature
+            vectors of a view must not be all the same.
         TypeError
             If data are sparse or of no numeric type.
 
@@ -142,7 +144,8 @@ class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
             rows = check(given, view)
             shapes[view] = self._row_shape(rows, view)
             setattr(data, view, rows)
-        self._check_shapes(shapes)
+        labelled = data.y_sketch is not None or data.image is None
+        self._check_shapes(shapes, "" if labelled else one_hot_advice(data.image, "y"))
         if goes_on and tuple(shapes) != self.views_:
             raise ValueError(
                 f"{type(self).__name__} was fitted on the views {self.views_}, got "
@@ -153,6 +156,9 @@ class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
             # A part of the data, which is gone on with, may lack what the others have.
             of_views = (classes[np.unique(codes)] for codes in (data.y_sketch, data.y_image))
             warn_of_one_view(*of_views, stacklevel=4)
+        for view in () if more else data.views:  # a part of the data may be all alike
+            if len(shapes[view]) == 1:
+                check_spread(getattr(data, view), view)
 
         if goes_on:  # rows may come as files or without names this time
             shapes, columns = self.view_shapes_, self._columns
@@ -294,6 +300,7 @@ class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
             raise ValueError(
                 f"{type(self).__name__}.score requires y to be passed, but the target y is None. "
                 "Use score(X_sk, X_img, (y_sk, y_img)) or score(X, y)."
+                f"{one_hot_advice(data.image, 'y')}"
             )
         parts = {
             view: (getattr(data, view), labels)
@@ -302,7 +309,7 @@ class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         }
         if data.container is None and len(parts) == 1:  # a plain array is of the only view fitted
             parts = {self._default_view(): parts["sketch"]}
-        labels = [check_labels(labels) for _, labels in parts.values()]
+        labels = [labels for _, labels in parts.values()]
         y = labels[0] if len(labels) == 1 else join_labels(*labels)
         rows = {view: self._check_fitted_rows(part, view) for view, (part, _) in parts.items()}
         codes = [self._encode(part, view) for view, part in rows.items()]
@@ -398,10 +405,11 @@ class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         raise ValueError(
             f"{type(self).__name__} requires y to be passed, but the target y is None. Use "
             f"fit(X_sk, X_img, (y_sk, y_img)) or fit(X, y){pairs}."
+            f"{one_hot_advice(data.image, 'y')}"
         )
 
-    def _check_shapes(self, shapes):
-        """Compare the rows of both views."""
+    def _check_shapes(self, shapes, advice=""):
+        """Compare the rows of both views; an error ends with the advice."""
         if len(shapes) < 2:
             return
         sketch, image = shapes["sketch"], shapes["image"]
@@ -416,7 +424,7 @@ class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
                 f"{type(self).__name__} needs both views as rows of one feature space, but "
                 f"got {sketch[0]} features for sketches and {image[0]} for photos. Use CCAHasher, "
                 "which takes views of different width, or compute a common feature for both, such "
-                "as HOGFeatures."
+                f"as HOGFeatures.{advice}"
             )
 
     def __sklearn_tags__(self):

@@ -13,6 +13,8 @@ from bitarray import bitarray
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 
+from sklearn_dsh._arrays import plain_array
+
 __all__ = [
     "check_codes",
     "from_bitarrays",
@@ -62,7 +64,7 @@ def check_codes(
     """
     is_plain = type(codes) is np.ndarray and codes.dtype == np.uint8 and codes.flags.c_contiguous
     if not (is_plain and codes.ndim == 2 and codes.size):  # what nothing can be wrong with is quick
-        codes = check_array(codes, order="C", input_name=name)
+        codes = check_array(plain_array(codes, name), order="C", input_name=name)
     if codes.dtype == bool:
         raise ValueError(
             f"{name} is a boolean array of shape {codes.shape}: expected packed codes (uint8, "
@@ -146,7 +148,7 @@ def pack_bits(bits: ArrayLike) -> NDArray[np.uint8]:
     array([[129],
            [  3]], dtype=uint8)
     """
-    bits = np.asarray(bits)
+    bits = np.asarray(plain_array(bits, "bits"))
     if bits.ndim != 2 or bits.shape[1] == 0:
         raise ValueError(
             f"bits has shape {bits.shape}: expected (n_codes, n_bits) with n_bits >= 1."

@@ -9,6 +9,7 @@ from sklearn.utils import check_consistent_length, get_tags
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
+from ._labels import label_column
 from ._validation import check_columns, check_view, column_names
 from .views import (
     VIEWS,
@@ -212,7 +213,7 @@ class PerView(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
         if y is None or not isinstance(X, SketchImageArray):
             return {"sketch": y, "image": y}
         check_consistent_length(X, y)
-        y = np.asarray(y)
+        y = label_column(y, "y")
         return {"sketch": y[X.is_sketch], "image": y[~X.is_sketch]}
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None) -> np.ndarray:

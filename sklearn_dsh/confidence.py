@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._labels import one_form
+from ._arrays import plain_array
+from ._labels import category_labels, label_kind
 from .codes import pack_bits, unpack_bits
 
 if TYPE_CHECKING:
@@ -135,6 +136,7 @@ class Confidence:
         if not isinstance(n_neighbors, Integral) or n_neighbors < 1:
             raise ValueError(f"n_neighbors={n_neighbors!r}: expected a whole number, at least 1.")
         n_neighbors = min(int(n_neighbors), len(gallery))
+        values, labels = np.asarray(plain_array(values, "values")), _texts(labels)
         scale = float(np.sqrt(np.mean(np.square(values)))) or 1.0 if np.size(values) else 1.0
         answers = _answers(gallery, values, labels, n_neighbors, scale)
         agreements, categories, shares = answers
@@ -143,9 +145,8 @@ class Confidence:
                 f"There are {len(labels)} sketches to calibrate on: give at least {_FEWEST}, "
                 "better some hundreds."
             )
-        labels = [one_form(label) for label in labels]
-        right = categories == np.asarray(labels, dtype=object)
-        known = np.isin(np.asarray(labels, dtype=str), np.unique(gallery.labels))
+        right = categories == labels
+        known = np.isin(labels, np.unique(gallery.labels))
         if not known.any():
             raise ValueError(
                 f"None of the sketches' categories, such as {str(labels[0])!r}, is one of the "
@@ -194,7 +195,7 @@ class Confidence:
                 f"Got {len(codes)} codes and {len(labels)} labels: expected those of the "
                 f"{self.n_neighbors} nearest photos."
             )
-        values = np.asarray(values)[None] / self.scale
+        values = np.asarray(plain_array(values, "values"))[None] / self.scale
         agreement = _agreement(values, np.asarray(codes)[:, None])[0]
         category, share = _commonest(labels)
         reason = "mixed" if share < self.min_share else None
@@ -227,10 +228,11 @@ class Confidence:
             If the gallery has no labels, the values are not of its number of bits, or there is not
             one label for each row.
         """
+        labels = _texts(labels)
         answers = _answers(gallery, values, labels, self.n_neighbors, self.scale)
         agreements, categories, shares = answers
         sure = (agreements >= self.min_agreement) & (shares >= self.min_share)
-        right = categories == np.asarray([one_form(label) for label in labels], dtype=object)
+        right = categories == labels
         return float(sure.mean()), float(right[sure].mean()) if sure.any() else float("nan")
 
 
@@ -241,7 +243,7 @@ def _answers(gallery, values, labels, n_neighbors, scale):
             "The gallery has no labels, so that no answer can be right or wrong: make it with "
             "labels, on the command line by `encode --labels`."
         )
-    values = np.asarray(values)
+    values = np.asarray(plain_array(values, "values"))
     if values.ndim != 2 or values.shape[1] != gallery.n_bits:
         raise ValueError(
             f"values of shape {values.shape}: expected (n_sketches, {gallery.n_bits}), what "
@@ -256,6 +258,17 @@ def _answers(gallery, values, labels, n_neighbors, scale):
     found = [_commonest([gallery.labels[i] for i in row]) for row in indices.tolist()]
     categories, shares = zip(*found, strict=True)
     return agreements, np.array(categories, dtype=object), np.array(shares)
+
+
+def _texts(labels):
+    """Categories of queries as the gallery has them: texts, as an array of objects."""
+    labels = category_labels(labels, "labels")
+    if label_kind(labels) != "text":
+        raise ValueError(
+            f"labels are {label_kind(labels)}, but a gallery's are text: give the categories as "
+            "they are there, str for each sketch."
+        )
+    return labels.astype(object)
 
 
 def _agreement(values, codes_by_place):

@@ -22,7 +22,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import digamma
 from sklearn.utils import column_or_1d
 
-from sklearn_dsh._labels import check_labels, concatenate_labels, is_text
+from sklearn_dsh._arrays import plain_array
+from sklearn_dsh._labels import category_labels, concatenate_labels, label_kind
 from sklearn_dsh.codes import check_codes
 from sklearn_dsh.retrieval._linear_scan import count_by_distance
 
@@ -274,7 +275,9 @@ def score_codes(
     """
     per_query, k = _metric(metric, **kwargs)
     codes, y = _check_labelled(codes, y, "codes", "y")
-    is_sketch = np.zeros(len(y), dtype=bool) if is_sketch is None else np.asarray(is_sketch)
+    if is_sketch is None:
+        is_sketch = np.zeros(len(y), dtype=bool)
+    is_sketch = np.asarray(plain_array(is_sketch, "is_sketch"))
     if is_sketch.dtype != bool or is_sketch.shape != y.shape:
         raise ValueError(
             f"is_sketch must be a boolean array of shape {y.shape}, one value a code; got "
@@ -457,7 +460,7 @@ def _check_labelled(codes, labels, codes_name, labels_name, n_bytes=None):
     codes = check_codes(codes, n_bytes=n_bytes, name=codes_name)
     if labels is None:
         raise ValueError(f"{labels_name} is None: retrieval metrics need one label for each code.")
-    labels = check_labels(column_or_1d(labels), labels_name)
+    labels = category_labels(labels, labels_name)
     if len(labels) != len(codes):
         raise ValueError(
             f"{codes_name} has {len(codes)} rows, but {labels_name} has {len(labels)}: expected "
@@ -468,7 +471,7 @@ def _check_labelled(codes, labels, codes_name, labels_name, n_bytes=None):
 
 def _encode(*labels):
     """Turn label arrays to integers that agree across them."""
-    if len(set(map(is_text, labels))) > 1:
+    if len(set(map(label_kind, labels))) > 1:
         raise ValueError(
             "query_labels and gallery_labels must be of one kind, got "
             f"{' and '.join(str(part.dtype) for part in labels)}."

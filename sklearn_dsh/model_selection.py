@@ -16,9 +16,9 @@ from sklearn.model_selection import (
     StratifiedGroupKFold,
     StratifiedKFold,
 )
-from sklearn.utils import check_consistent_length, column_or_1d
+from sklearn.utils import check_consistent_length
 
-from ._labels import check_labels
+from ._labels import category_labels
 from .views import SketchImageArray
 
 
@@ -77,7 +77,8 @@ class _ViewSplitter(BaseCrossValidator):
         TypeError
             If X is no `SketchImageArray`.
         ValueError
-            If lengths differ, labels are continuous or missing, or some fold would lack a view.
+            If lengths differ, labels or groups are continuous, missing or mixed, or some fold would
+            lack a view.
         """
         if not isinstance(X, SketchImageArray):
             raise TypeError(
@@ -86,8 +87,9 @@ class _ViewSplitter(BaseCrossValidator):
             )
         check_consistent_length(X, y, groups)
         if y is not None:
-            y = np.unique(check_labels(column_or_1d(y)), return_inverse=True)[1]
-        groups = None if groups is None else np.asarray(groups)
+            y = np.unique(category_labels(y, "y"), return_inverse=True)[1]
+        if groups is not None:
+            groups = category_labels(groups, "groups")
         for train, test in self._split_rows(X, y, groups):
             self._check_fold(X, train, "training")
             self._check_fold(X, test, "test")

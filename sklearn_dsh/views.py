@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.sparse import issparse
 
-from ._labels import check_labels, join_labels, label_column
+from ._arrays import plain_array
+from ._labels import category_labels, join_labels
 
 __all__ = ["RowSubset", "SketchImageArray", "stack_views"]
 
@@ -284,7 +285,7 @@ def stack_views(
     y_rows = None
     if y is not None:
         y_sk, y_img, _ = split_labels(y, X.n_sketches, X.n_images)
-        y_rows = join_labels(check_labels(y_sk, "y_sk"), check_labels(y_img, "y_img"))
+        y_rows = join_labels(y_sk, y_img)
     if interleave:
         order = _spread_evenly(X.is_sketch, y_rows)
         X = X[order]
@@ -333,7 +334,7 @@ def split_labels(y, n_sketches, n_images):
                 "y=(y_sk, y_img)."
             )
         y_sketch, y_image = (
-            label_column(part, n) for part, n in zip(y, ("y_sk", "y_img"), strict=True)
+            category_labels(part, n) for part, n in zip(y, ("y_sk", "y_img"), strict=True)
         )
         for name, labels, n_rows, view in (
             ("y_sk", y_sketch, n_sketches, "sketches"),
@@ -345,7 +346,7 @@ def split_labels(y, n_sketches, n_images):
                     "y=(y_sk, y_img) needs one label for every row of its view."
                 )
         return y_sketch, y_image, False
-    y = label_column(y, "y")
+    y = category_labels(y, "y")
     if n_sketches != n_images:
         raise ValueError(
             f"{n_sketches} sketches and {n_images} photos are not paired, but one y with "
@@ -412,6 +413,7 @@ def _as_rows(array, name):
         raise TypeError(f"{name} is a sparse matrix; dense arrays are needed: use .toarray().")
     if isinstance(array, SketchImageArray):
         raise TypeError(f"{name} is a SketchImageArray already; pass one view's array.")
+    array = plain_array(array, name)
     if not hasattr(array, "shape"):
         array = np.asarray(array)
     if len(array.shape) == 0:

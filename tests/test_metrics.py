@@ -279,12 +279,15 @@ VALID = {
         ({"gallery_codes": [[1, np.nan], [1, 1]]}, "Input gallery_codes contains NaN"),
         ({"gallery_labels": ["a"]}, "gallery_codes has 2 rows, but gallery_labels has 1"),
         ({"query_labels": None}, "query_labels is None: retrieval metrics need one label"),
-        ({"query_labels": [["a", "b"]]}, "y should be a 1d array"),
+        ({"query_labels": [["a", "b"]]}, "query_labels should be a 1d array of labels"),
         ({"query_labels": [1]}, "must be of one kind, got int64 and <U1"),
         ({"query_labels": [np.nan], "gallery_labels": [1, 2]}, "Input query_labels contains NaN"),
         ({"gallery_labels": [0.5, 1], "query_labels": [1]}, "continuous. gallery_labels must hold"),
         ({"gallery_labels": ["a", None]}, "none missing, got NoneType and str"),
-        ({"query_labels": [b"a"]}, "query_labels must hold categories as text or whole numbers"),
+        (
+            {"query_labels": [b"a"]},
+            "query_labels must hold categories that are all text or all numbers",
+        ),
     ],
 )
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from ._anchors import AnchorHasher, anchor_features, fit_anchors
 from ._linear import refuse_one_class
 
 _MAX_PASSES = 10  # over the bits, in each step for the codes
+_FEWEST_PER_BIT = 4  # items, from which on random codes are a start that is left
 _FEATURE_RIDGE = 0.01  # on the weights of the anchor features, as in the authors' program
 
 
@@ -26,7 +27,9 @@ class SDHHasher(AnchorHasher):
 
     where y_i is the one-hot label of item i and F(x) = P' phi(x) + p, phi being Gaussian kernel
     features that compare x with anchors. Each step minimises over one of W, (P, p) and the single
-    bits of all items, with the rest as it is, so the objective never increases.
+    bits of all items, with the rest as it is, so the objective never increases. The first codes are
+    random as in the paper; with fewer than four items a bit, which the paper does not have, they
+    are random for each category, because from random items no step would lead on.
 
     The paper has one feature space, and with one view this is its method. Here each view has its
     own anchors, P and p; codes of the items of both views are learned together with one W, which
@@ -132,7 +135,7 @@ class SDHHasher(AnchorHasher):
             )
             functions[view] = CodeRegression(anchor_features(X, self.anchors_[view]))
         labels = np.concatenate([getattr(data, f"y_{view}") for view in self.views_])
-        codes = random_state.choice([-1.0, 1.0], size=(len(labels), self.n_bits))
+        codes = first_codes(labels, len(self.classes_), int(self.n_bits), random_state)
         self.class_weights_, self.loss_curve_ = learn_codes(
             codes,
             labels,
@@ -145,6 +148,29 @@ class SDHHasher(AnchorHasher):
         self.n_iter_ = len(self.loss_curve_) - 1
         self.weights_ = {view: function.weights for view, function in functions.items()}
         self.intercepts_ = {view: function.intercept for view, function in functions.items()}
+
+
+def first_codes(labels, n_classes, n_bits, random_state):
+    """Codes to start from: random ones for each item, or for each category where items are few.
+
+    With about as many bits as items a classifier can tell the categories of any random codes: W
+    learns each item by heart, no bit has a reason to change, and the objective stays many times
+    higher than where all items of a category have one code.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (n,)
+    n_classes, n_bits : int
+    random_state : RandomState
+
+    Returns
+    -------
+    codes : ndarray of float, shape (n, n_bits)
+        In {-1, 1}.
+    """
+    if len(labels) >= _FEWEST_PER_BIT * n_bits:
+        return random_state.choice([-1.0, 1.0], size=(len(labels), n_bits))
+    return random_state.choice([-1.0, 1.0], size=(n_classes, n_bits))[labels]
 
 
 class CodeRegression:

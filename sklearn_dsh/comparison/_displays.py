@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.metrics.pairwise import euclidean_distances
 
+from .._arrays import plain_array
+from .._labels import category_labels
 from .._validation import resolve_call
 from ..codes import check_codes
 from ..metrics import precision_at_k_curve, precision_recall_curve
@@ -247,12 +249,15 @@ def plot_retrieved(
         If there are not as many pictures, codes and labels of the queries, or of the gallery, or
         codes are not sound.
     """
+    sketches, photos = plain_array(sketches, "sketches"), plain_array(photos, "photos")
     sketches, photos = (
         X if hasattr(X, "shape") and not hasattr(X, "iloc") else np.asarray(X)
         for X in (sketches, photos)
     )
-    query_codes, gallery_codes = np.asarray(query_codes), np.asarray(gallery_codes)
-    query_labels, gallery_labels = np.asarray(query_labels), np.asarray(gallery_labels)
+    query_codes = np.asarray(plain_array(query_codes, "query_codes"))
+    gallery_codes = np.asarray(plain_array(gallery_codes, "gallery_codes"))
+    query_labels = category_labels(query_labels, "query_labels")
+    gallery_labels = category_labels(gallery_labels, "gallery_labels")
     for name, *parts in (
         ("queries", sketches, query_codes, query_labels),
         ("the gallery", photos, gallery_codes, gallery_labels),

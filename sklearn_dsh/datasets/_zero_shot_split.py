@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
-from .._labels import check_labels, join_labels
+from .._labels import category_labels, join_labels
 
 # Protocol: categories in all, categories held out, and how many draws there are (None: any number).
 _PROTOCOLS = {
@@ -78,7 +78,7 @@ def zero_shot_split(
     ------
     ValueError
         If the data have another number of categories, lack one that is held out, or have too few
-        with at least 400 photos, or there is no such draw.
+        with at least 400 photos, or there is no such draw, or labels are no categories.
 
     References
     ----------
@@ -96,8 +96,8 @@ def zero_shot_split(
     True
     """
     n_categories, n_held_out, n_draws = _PROTOCOLS[protocol]
-    labels = [check_labels(np.asarray(data[name]), name) for name in ("y_sketch", "y_image")]
-    categories = np.unique(join_labels(*labels)).tolist()
+    y_sketch, y_image = (category_labels(data[name], name) for name in ("y_sketch", "y_image"))
+    categories = np.unique(join_labels(y_sketch, y_image)).tolist()
     if len(categories) != n_categories:
         raise ValueError(
             f"protocol={protocol!r} is for {n_categories} categories, the data have "
@@ -113,7 +113,7 @@ def zero_shot_split(
             raise ValueError(f"protocol={protocol!r} holds out {absent}, which the data lack.")
         return np.array(_NOT_IN_IMAGENET)
     if protocol == "tu_berlin_220_30":
-        n_photos = Counter(labels[1].tolist())
+        n_photos = Counter(y_image.tolist())
         categories = [c for c in categories if n_photos[c] >= _PHOTOS_OF_TU_BERLIN]
         if len(categories) < n_held_out:
             raise ValueError(

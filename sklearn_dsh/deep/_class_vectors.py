@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from .._arrays import plain_array
 from .._labels import one_form
 
 
@@ -39,11 +40,11 @@ def match_class_vectors(class_vectors, classes):
                 f"class_vectors has no vector for {len(missing)} of {len(classes)} categories: "
                 f"{', '.join(missing[:10])}. Give one for every label in y."
             )
-        vectors = [np.ravel(class_vectors[keys[c]]) for c in classes]
+        vectors = [np.ravel(plain_array(class_vectors[keys[c]], "class_vectors")) for c in classes]
         if len({len(v) for v in vectors}) > 1:
             raise ValueError("class_vectors must all have one length.")
         class_vectors = np.stack(vectors)
-    phi = np.asarray(class_vectors, dtype=np.float64)
+    phi = np.asarray(plain_array(class_vectors, "class_vectors"), dtype=np.float64)
     if phi.ndim != 2 or len(phi) != len(classes):
         raise ValueError(
             f"class_vectors must have shape (n_classes, d) = ({len(classes)}, d), got {phi.shape}."

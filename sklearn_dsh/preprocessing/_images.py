@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .._arrays import plain_array
 from ._resize import load_image, resize_images
 
 SMALLEST_SIDE = 32
@@ -40,6 +41,7 @@ def check_images(X, *, accept_grey=True, accept_paths=True):
     ValueError
         If X is something else or has no row.
     """
+    X = plain_array(X, "X")
     if hasattr(X, "iloc") or not (hasattr(X, "shape") and hasattr(X, "dtype")):
         X = np.asarray(X)  # a Series would give rows by its labels
     ndim = len(X.shape)

@@ -134,8 +134,9 @@ def _walk(planes, centres, nodes, roots):
     for root in roots:  # a tree stays in the cache while all patches pass through it
         for i in range(len(centres)):
             at = root
-            while nodes[at].right:
-                value = planes[centres[i] + nodes[at].first] - planes[centres[i] + nodes[at].second]
-                at = at + 1 if value <= nodes[at].value else nodes[at].right
-            total[i] += nodes[at].value
+            while nodes[at]["right"]:
+                first, second = nodes[at]["first"], nodes[at]["second"]
+                value = planes[centres[i] + first] - planes[centres[i] + second]
+                at = at + 1 if value <= nodes[at]["value"] else nodes[at]["right"]
+            total[i] += nodes[at]["value"]
     return total

@@ -12,6 +12,7 @@ from time import perf_counter
 
 import numpy as np
 
+from sklearn_dsh.retrieval import _kernels
 from sklearn_dsh.retrieval._balls import Balls, find_centres
 from sklearn_dsh.retrieval._linear_scan import (
     count_query_threads,
@@ -58,7 +59,7 @@ def choose_structure(codes, *, n_jobs=None):
     neighbours, ascending, and the share of each.
     """
     n = len(codes)
-    if n < _FEWEST_CODES or is_mapped(codes):
+    if n < _FEWEST_CODES or is_mapped(codes) or not _kernels.COMPILED:  # then trying takes minutes
         return None
     rng = np.random.default_rng(0)
     sets = rng.choice(n, (_SETS, _ENOUGH if codes.size > _LARGE else _MANY), replace=False)

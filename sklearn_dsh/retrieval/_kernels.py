@@ -15,9 +15,16 @@ cache is renewed when this file changes.
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import config, types
 from numba.core import cgutils
-from numba.extending import intrinsic
+
+if config.DISABLE_JIT:  # NUMBA_DISABLE_JIT=1, for a debugger
+    from ._interpreted import intrinsic, njit
+else:
+    from numba import njit
+    from numba.extending import intrinsic
+
+COMPILED = not config.DISABLE_JIT
 
 LANES = 64
 """Codes whose distances are computed at once."""
@@ -992,7 +999,7 @@ def _substring(code, first, n_bits):
     """Bits first : first + n_bits of a code as a number, the first bit highest."""
     value = 0
     for bit in range(first, first + n_bits):
-        value = (value << 1) | ((code[bit >> 3] >> (7 - (bit & 7))) & 1)
+        value = (value << 1) | ((np.int64(code[bit >> 3]) >> (7 - (bit & 7))) & 1)
     return value
 
 

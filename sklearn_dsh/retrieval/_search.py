@@ -5,6 +5,7 @@ from numbers import Real
 
 import numpy as np
 
+from sklearn_dsh._arrays import plain_array
 from sklearn_dsh.retrieval import _kernels
 from sklearn_dsh.retrieval._choice import is_worthwhile
 from sklearn_dsh.retrieval._linear_scan import search_nearest, search_some, search_within
@@ -127,7 +128,7 @@ def check_mask(mask, n):
     """
     if mask is None:
         return None
-    given = np.asarray(mask)
+    given = np.asarray(plain_array(mask, "mask"))
     if given.dtype == bool and given.shape == (n,):
         return given
     allowed = np.zeros(n, dtype=bool)
@@ -140,7 +141,7 @@ def check_rows(indices, n, name="indices"):
 
     ValueError unless they are given as numbers of rows that are there, or as one bool a row.
     """
-    rows = np.atleast_1d(np.asarray(indices))
+    rows = np.atleast_1d(np.asarray(plain_array(indices, name)))
     if rows.dtype == bool and rows.shape == (n,):
         return np.flatnonzero(rows)
     if rows.size == 0 and rows.ndim == 1 and rows.dtype != bool:

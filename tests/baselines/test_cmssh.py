@@ -193,13 +193,13 @@ def test_views_need_no_common_scale_or_origin():
     )
 
 
-def test_more_bits_than_features_and_a_view_without_variance():
+def test_more_bits_than_features_and_columns_without_variance():
     X_sk, X_img, y = two_views(width=(3, 2))
     codes = CMSSHHasher(20, random_state=0).fit(X_sk, X_img, y).transform(X_sk)
     assert codes.shape == (60, 3)
     assert len(np.unique(codes, axis=0)) > 4
-    flat = CMSSHHasher(20, random_state=0).fit(X_sk, np.full((90, 2), 0.1), y)
-    assert np.isfinite(flat.project(X_sk)).all()
+    flat = CMSSHHasher(20, random_state=0).fit(X_sk, np.c_[X_img, np.full((90, 2), 0.1)], y)
+    assert np.isfinite(flat.project(X_sk, view="sketch")).all()
 
 
 def test_random_state():

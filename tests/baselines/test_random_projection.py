@@ -22,10 +22,12 @@ def test_share_of_differing_bits_is_the_angle():
 
 
 def test_is_centred_on_both_views():
-    X, Y = np.zeros((10, 3)), np.full((30, 3), 4.0)
+    X, Y = np.tile([[-1.0], [1.0]], (5, 3)), np.tile([[3.0], [5.0]], (15, 3))
     hasher = RandomProjectionHasher(random_state=0).fit(X, Y, (np.zeros(10), np.zeros(30)))
     np.testing.assert_allclose(hasher.mean_, 3)
-    np.testing.assert_allclose(hasher.project(X, "sketch"), -3 * hasher.project(Y, "image")[:10])
+    centres = np.zeros((1, 3)), np.full((1, 3), 4.0)
+    of_sketches, of_photos = map(hasher.project, centres, ("sketch", "image"))
+    np.testing.assert_allclose(of_sketches, -3 * of_photos)
 
 
 def test_random_state():

@@ -110,5 +110,8 @@ def test_bad_input():
         SCMHasher().fit(X_sk, X_img[:60])
     with pytest.raises(ValueError, match="Only one class, 0, in y"):
         SCMHasher().fit(X_sk, X_img, (y_sk * 0, y_img * 0))
+    # The mean of every category is zero.
+    X_sk, X_img = np.r_[X_sk, -X_sk], np.r_[X_img, -X_img]
+    y_sk, y_img = np.r_[y_sk, y_sk], np.r_[y_img, y_img]
     with pytest.raises(ValueError, match="No direction in the data"):
-        SCMHasher(sequential=False).fit(0 * X_sk, X_img, (y_sk, y_img))
+        SCMHasher(sequential=False).fit(X_sk, X_img, (y_sk, y_img))

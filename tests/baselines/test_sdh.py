@@ -5,9 +5,11 @@ from scipy.linalg import lstsq
 from scipy.spatial.distance import cdist
 
 from sklearn_dsh import SketchImageArray
+from sklearn_dsh.baselines._anchors import anchor_features, fit_anchors
 from sklearn_dsh.baselines._sdh import (
     CodeRegression,
     SDHHasher,
+    first_codes,
     fit_class_weights,
     learn_codes,
     update_codes,
@@ -167,3 +169,42 @@ def test_bad_input():
     for name, value in bad.items():
         with pytest.raises(ValueError, match=f"The '{name}' parameter"):
             SDHHasher(**{name: value}).fit(X_sk, y_sk)
+
+
+@pytest.mark.parametrize("n_bits", [16, 32, 64, 128, 200])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_as_many_bits_as_rows_learn_as_well_as_few(n_bits, seed):
+    train, test = two_views(seed), two_views(seed + 10)
+    hasher = SDHHasher(n_bits, random_state=seed).fit(*train)
+    assert hasher.score(*train) > 0.95
+    assert hasher.score(*test) > 0.9
+
+
+@pytest.mark.parametrize("n_bits", [128, 200])
+def test_one_view_with_as_many_bits_as_rows(n_bits):
+    _, X, (_, y) = two_views()
+    assert SDHHasher(n_bits, random_state=0).fit(X, y).score(X, y) > 0.95
+
+
+def test_the_first_codes_depend_on_labels_only_where_rows_are_few():
+    labels = np.repeat([0, 1, 2], 20)
+    many = first_codes(labels, 3, 15, np.random.RandomState(0))
+    expected = np.random.RandomState(0).choice([-1.0, 1.0], size=(60, 15))
+    np.testing.assert_array_equal(many, expected)
+    few = first_codes(labels, 3, 16, np.random.RandomState(0))
+    assert few.shape == (60, 16)
+    assert len(np.unique(few, axis=0)) == 3
+    np.testing.assert_array_equal(few, few[[0, 20, 40]][labels])
+
+
+def test_the_start_by_category_ends_at_a_far_lower_objective():
+    X, _, (labels, _) = two_views()
+    rng = np.random.RandomState(0)
+    features = anchor_features(X, fit_anchors(X, 1000, random_state=rng))
+    random = rng.choice([-1.0, 1.0], size=(60, 64))
+    by_category = first_codes(labels, 5, 64, rng)
+    stuck, learned = (
+        learn_codes(codes, labels, 5, [CodeRegression(features)], ridge=1, nu=1e-5, max_iter=5)[1]
+        for codes in (random, by_category)
+    )
+    assert learned[-1] < 0.1 * stuck[-1]
