@@ -30,11 +30,6 @@ def connect(port):
     return socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
 
 
-def head(line, *fields, host="localhost"):
-    """The bytes of a request's head."""
-    return "\r\n".join([f"{line} HTTP/1.1", f"Host: {host}", *fields, "", ""]).encode("latin-1")
-
-
 def read_all(connection):
     """All that comes until the other side closes."""
     received = bytearray()

@@ -15,9 +15,8 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
-from starlette.responses import FileResponse, JSONResponse, Response
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from ..confidence import Confidence
 from ..preprocessing import load_image
@@ -33,6 +32,9 @@ _KEPT_PHOTOS = 64  # about 200 kB each
 _OPENED_SIDE = 1280  # pixels along a side of a photo that is opened
 TITLE = "Find photos by drawing them"
 _PAGE = Path(__file__).parent / "page"
+_TYPES = {
+    ".css": "text/css", ".html": "text/html", ".js": "text/javascript", ".svg": "image/svg+xml"
+}  # fmt: skip
 
 
 def create_app(
@@ -98,6 +100,8 @@ def create_app(
     sketches = [png_bytes(sketch) for sketch in _read_samples(samples)]
     thumbnail = lru_cache(_KEPT_THUMBNAILS)(thumbnail_bytes)
     opened = lru_cache(_KEPT_PHOTOS)(partial(thumbnail_bytes, side=_OPENED_SIDE))
+    # Held, so that no address names a place in the file system.
+    files = {path.name: path.read_bytes() for path in _PAGE.iterdir()}
     uploads = Uploads(max_bytes)
     # One drawing is decoded while another is searched; more would only take memory. Large pictures
     # and photos wait in lines of their own, so that drawings need not wait for them.
@@ -106,7 +110,16 @@ def create_app(
     version = secrets.token_hex(4)
 
     async def page(request):
-        return FileResponse(_PAGE / "index.html", headers={"Cache-Control": "no-cache"})
+        return of_page("index.html")
+
+    async def static(request):
+        return of_page(request.path_params["name"])
+
+    def of_page(name):
+        if name not in files:
+            raise HTTPException(404, "The page has no such file.")
+        headers = {"Cache-Control": "no-cache"}
+        return Response(files[name], media_type=_TYPES[Path(name).suffix], headers=headers)
 
     async def health(request):
         return JSONResponse(
@@ -175,7 +188,7 @@ def create_app(
             Route("/photo/{index}/large", large_photo),
             Route("/samples", list_samples),
             Route("/sample/{index}", sample),
-            Mount("/static", StaticFiles(directory=_PAGE)),
+            Route("/static/{name}", static),
         ],
         middleware=[Middleware(Door, allowed_hosts=allowed_hosts)],
         exception_handlers={

@@ -1,12 +1,12 @@
 """Hostile clients, by bytes: each is answered or let go, and others are served all the time."""
 
 import asyncio
-import json
 import socket
 import threading
 from contextlib import ExitStack, suppress
 
 import pytest
+from bad_requests import GET, PNG, WRONG, encodings, head, upload
 from bad_uploads import DRAWING, to_bytes
 
 pytest.importorskip("uvicorn", reason="the page needs Starlette and uvicorn")
@@ -17,7 +17,6 @@ from page_server import (
     connect,
     error_of,
     exchange,
-    head,
     read_all,
     serving,
     wait_until,
@@ -26,16 +25,8 @@ from page_server import (
 from sklearn_dsh.serve import create_app
 from sklearn_dsh.serve._search import DrawingSearch
 
-PNG = "Content-Type: image/png"
 PICTURE = to_bytes(DRAWING)
-GET = head("GET /health")
 LAST = head("GET /health", "Connection: close")
-
-
-def upload(body, *fields):
-    return head("POST /search", PNG, f"Content-Length: {len(body)}", *fields) + body
-
-
 GOOD = upload(PICTURE, "Connection: close")
 
 
@@ -229,54 +220,23 @@ def test_drawings_do_not_wait_for_large_pictures(app, monkeypatch):
 
 def test_few_large_uploads_are_held_at_a_time(app):
     part = head("POST /search", PNG, "Content-Length: 1000000") + bytes(300_000)
+    whole = upload(PICTURE + bytes(300_000), "Connection: close")
     with serving(app) as (_, port), ExitStack() as stay:
-        for _ in range(16):
-            stay.enter_context(connect(port)).sendall(part)
-        whole = upload(PICTURE + bytes(300_000), "Connection: close")
 
         def refused():
-            ((status, _, body),) = exchange(port, whole)
-            return status == 429 and "try again" in json.loads(body)["error"]
+            with suppress(ConnectionResetError, BrokenPipeError):
+                stay.enter_context(connect(port)).sendall(part)
+            # A reset may have overtaken the answer: it comes before all was sent.
+            found = exchange(port, whole)
+            return found and found[0][0] == 429 and "try again" in error_of(found[0])
 
         wait_until(refused)
         assert_serves(port)
         stay.close()
-        wait_until(lambda: exchange(port, whole)[0][0] == 200)
+        wait_until(lambda: [answer[0] for answer in exchange(port, whole)] == [200])
 
 
 # Requests that are wrong
-
-LONG = "x" * 40_000
-WRONG = {
-    "no HTTP": (b"hello\r\n\r\n", 400),
-    "TLS": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
-    "HTTP/3": (b"GET / HTTP/3\r\n\r\n", 400),
-    "no host": (b"GET / HTTP/1.1\r\n\r\n", 400),
-    "two hosts": (head("GET /", "Host: evil.example"), 400),
-    "a long address": (head(f"GET /{LONG}"), 431),
-    "a long address without end": (f"GET /{LONG}".encode(), 431),
-    "a large field": (head("GET /", f"Cookie: {LONG}"), 431),
-    "200 kB of fields": (head("GET /", *[f"X-{i}: {'y' * 90}" for i in range(2000)]), 431),
-    "200 small fields": (head("GET /", *["a:b"] * 200), 431),
-    "a field of no name": (head("GET /", ": x"), 400),
-    "a blank before the colon": (head("GET /", "Content-Length : 5"), 400),
-    "a null byte": (head("GET /", "X: a\0b"), 400),
-    "a bare CR": (head("GET /", "X: a\rContent-Length: 5"), 400),
-    "a length below nothing": (head("POST /search", PNG, "Content-Length: -1"), 400),
-    "a length with a sign": (head("POST /search", PNG, "Content-Length: +5"), 400),
-    "a length of 5000 digits": (head("POST /search", PNG, f"Content-Length: {'9' * 5000}"), 400),
-    "two lengths": (head("POST /search", "Content-Length: 5", "Content-Length: 6"), 400),
-    "chunks": (head("POST /search", PNG, "Transfer-Encoding: chunked") + b"1\r\nx\r\n" * 999, 411),
-    "chunks and length": (
-        head("POST /search", PNG, "Content-Length: 5", "Transfer-Encoding: chunked")
-        + b"0\r\n\r\n"
-        + GET,
-        411,
-    ),
-    "chunks in disguise": (head("POST /search", PNG, "tRANSFER-eNCODING:\tchunked") + GET, 411),
-    "unknown encoding": (head("POST /search", PNG, "Transfer-Encoding: xchunked") + GET, 411),
-    "chunks for a page": (head("GET /", "Transfer-Encoding: chunked") + b"0\r\n\r\n" + GET, 411),
-}
 
 
 @pytest.mark.parametrize("kind", WRONG)
@@ -345,19 +305,6 @@ def test_upgrades_are_passed_over(to, port):
     fields = ["Connection: Upgrade", f"Upgrade: {to}", "Sec-WebSocket-Version: 13"]
     sent = head("GET /health", *fields, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")
     assert [answer[0] for answer in exchange(port, sent + LAST)] == [200, 200]
-
-
-def encodings(text):
-    """A text as clients may write it, hoping that it is decoded once more than it is checked."""
-    percent = "".join(f"%{byte:02x}" for byte in text.encode())
-    yield from (text, text.replace("/", "%2f"), text.replace("/", "%2F"), percent)
-    yield from (text.replace("/", "%252f"), percent.replace("%", "%25"))  # twice
-    yield from (text.replace("/", "\\"), text.replace("/", "%5c"))
-    yield text.replace(".", "%c0%ae").replace("/", "%c0%af")  # longer than UTF-8 allows
-    yield text.replace("/", "%ef%bc%8f")  # a slash of full width
-    yield text.replace("../", "....//")
-    yield text.replace("../", "..;/")
-    yield from (text + "%00", text + "%00.png", "%00" + text, "/" + text, "%2f" + text)
 
 
 @pytest.mark.parametrize(
