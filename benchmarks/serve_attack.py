@@ -118,9 +118,11 @@ class Attack:
                 try:
                     connection = connection or await self._connect()
                     status, answer = await exchange(*connection, upload(drawing))
-                    url = json.loads(answer)["results"][0]["url"]
                     self.waits.append(1000 * (time.perf_counter() - start))
                     self._note("good", "drawing", status, {200})
+                    if status != 200:
+                        break
+                    url = json.loads(answer)["results"][0]["url"]
                     start = time.perf_counter()
                     status, answer = await exchange(*connection, head(f"GET {url}"))
                     self.waits.append(1000 * (time.perf_counter() - start))

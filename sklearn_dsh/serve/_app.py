@@ -256,19 +256,22 @@ def _picture(content, media_type):
     return Response(content, media_type=media_type, headers=keep)
 
 
-def _http_error(request, error):
+# Not plain functions: those would each be called in a thread.
+
+
+async def _http_error(request, error):
     return JSONResponse({"error": error.detail}, error.status_code, headers=error.headers)
 
 
-def _upload_error(request, error):
+async def _upload_error(request, error):
     return JSONResponse({"error": str(error)}, error.status)
 
 
-def _client_left(request, error):
+async def _client_left(request, error):
     return Response(status_code=400)  # nobody reads it
 
 
-def _server_error(request, error):
+async def _server_error(request, error):
     # Made outside of all middleware.
     text = "The search failed; the server's log says why."
     return JSONResponse({"error": text}, 500, headers=HEADERS)

@@ -1,5 +1,6 @@
 """The server: right answers, and no upload that stops it."""
 
+import inspect
 import io
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -219,6 +220,11 @@ def test_a_failure_is_told_and_survived(fitted_hasher, gallery, sketches, monkey
         response = search(client, to_bytes(sketches[0]))
     assert_refused(response, 500, "server's log")
     assert_still_serves(client, sketches)
+
+
+def test_refusals_take_no_threads(app):
+    """Starlette calls a handler that is a plain function in one of 40 threads."""
+    assert all(map(inspect.iscoroutinefunction, app.exception_handlers.values()))
 
 
 # What is taken
