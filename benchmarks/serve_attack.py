@@ -87,7 +87,7 @@ class Attack:
     def __init__(self, port, drawings, seconds):
         self.port, self.drawings, self.seconds = port, drawings, seconds
         self.counts = Counter()  # of role, kind and status
-        self.waits = []  # milliseconds of good answers
+        self.waits = {"drawing": [], "photo": []}  # milliseconds of good answers
         self.wrong = Counter()  # what must not have been
         self.refused = 0  # connections of good clients that were closed
         self._numbers = {role: count() for role in ROLES}
@@ -118,14 +118,14 @@ class Attack:
                 try:
                     connection = connection or await self._connect()
                     status, answer = await exchange(*connection, upload(drawing))
-                    self.waits.append(1000 * (time.perf_counter() - start))
+                    self.waits["drawing"].append(1000 * (time.perf_counter() - start))
                     self._note("good", "drawing", status, {200})
                     if status != 200:
                         break
                     url = json.loads(answer)["results"][0]["url"]
                     start = time.perf_counter()
                     status, answer = await exchange(*connection, head(f"GET {url}"))
-                    self.waits.append(1000 * (time.perf_counter() - start))
+                    self.waits["photo"].append(1000 * (time.perf_counter() - start))
                     self._note("good", "photo", status, {200})
                     break
                 except GONE:
@@ -255,7 +255,12 @@ async def measure(process, port, options):
     same = await answer_of(port, drawings[0]) == before
     await asyncio.sleep(2)
     last = resident(process)
-    median, late = np.percentile(attack.waits, [50, 99])
+    waits = {
+        f"{kind}s: answers, median and 99th percentile, ms": (
+            len(attack.waits[kind]), *np.percentile(attack.waits[kind], [50, 99]).round().tolist()
+        )
+        for kind in attack.waits
+    }  # fmt: skip
     statuses = Counter()
     for (role, _, status), n in attack.counts.items():
         statuses[f"{role}, {'no answer' if status is None else status}"] += n
@@ -265,9 +270,7 @@ async def measure(process, port, options):
         "clients": options.clients,
         "seconds": round(seconds, 1),
         "processor seconds of the server": round(used, 1),
-        "good answers": len(attack.waits),
-        "median, ms": round(median),
-        "99th percentile, ms": round(late),
+        **waits,
         "good connections closed": attack.refused,
         "by role and status": dict(sorted(statuses.items())),
         "not as it should be": dict(attack.wrong),
