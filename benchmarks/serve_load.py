@@ -21,7 +21,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from itertools import count
+from contextlib import contextmanager
+from itertools import count, cycle
 
 import httpx
 import numpy as np
@@ -39,11 +40,10 @@ PNG = {"Content-Type": "image/png"}
 
 def serve(options):
     """Serve random codes; the port is printed when the server can be asked."""
-    import uvicorn
-
     from sklearn_dsh import DeepSketchHasher
     from sklearn_dsh.gallery import Gallery
     from sklearn_dsh.serve import create_app
+    from sklearn_dsh.serve._connections import make_server
     from sklearn_dsh.serve._run import _listen
 
     data = make_sketch_photo(n_categories=2, n_sketches=32, n_photos=32, random_state=0)
@@ -51,10 +51,33 @@ def serve(options):
     hasher.fit(data.sketches, data.images, (data.y_sketch, data.y_image))
     rng = np.random.default_rng(0)
     codes = rng.integers(0, 256, (options.codes, N_BITS // 8), dtype=np.uint8)
-    app = create_app(hasher, Gallery(codes, N_BITS, [f"{i}.jpg" for i in range(len(codes))]))
+    photos = options.photos or ["missing.jpg"]
+    paths = [path for path, _ in zip(cycle(photos), codes, strict=False)]
+    app = create_app(hasher, Gallery(codes, N_BITS, paths))
     with _listen("127.0.0.1", 0) as listener:
         print(listener.getsockname()[1], flush=True)
-        uvicorn.Server(uvicorn.Config(app, log_level="error")).run(sockets=[listener])
+        make_server(app).run(sockets=[listener])
+
+
+@contextmanager
+def served(options, *photos):
+    """The process and the port of a server."""
+    script = [sys.executable, __file__, "--serve", "--codes", str(options.codes), "--photos"]
+    with subprocess.Popen([*script, *photos], stdout=subprocess.PIPE, text=True) as server:
+        try:
+            port = server.stdout.readline().strip()
+            if not port:
+                sys.exit("The server did not start: its own message is above.")
+            yield server, int(port)
+        finally:
+            server.terminate()
+
+
+def machine():
+    return (
+        f"sklearn-dsh {sklearn_dsh.__version__}, Python {platform.python_version()}, "
+        f"{platform.machine()}, {os.cpu_count()} processors"
+    )
 
 
 def make_drawings():
@@ -80,7 +103,7 @@ def bad_uploads(drawing):
         "random bytes": (lambda: os.urandom(20_000), "image/png", 415),
         "text": (lambda: b"not a picture", "text/plain", 415),
         "6 MB": (lambda: bytes(6_000_000), "image/png", 413),
-        "6 MB, length unknown": (lambda: _pieces(6), "image/png", 413),
+        "6 MB, length unknown": (lambda: _pieces(6), "image/png", 411),
     }
 
 
@@ -176,25 +199,14 @@ def main():
     parser.add_argument("--requests", type=int, default=20_000, help="at most so many")
     parser.add_argument("--codes", type=int, default=100_000, help="photos in the gallery")
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--photos", nargs="*", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.serve:
         serve(options)
         return
-    print(
-        f"sklearn-dsh {sklearn_dsh.__version__}, Python {platform.python_version()}, "
-        f"{platform.machine()}, {os.cpu_count()} processors; {options.codes:,} codes of {N_BITS} "
-        "bits",
-        flush=True,
-    )
-    script = [sys.executable, __file__, "--serve", "--codes", str(options.codes)]
-    with subprocess.Popen(script, stdout=subprocess.PIPE, text=True) as server:
-        try:
-            port = server.stdout.readline().strip()
-            if not port:
-                sys.exit("The server did not start: its own message is above.")
-            well = asyncio.run(measure(f"http://127.0.0.1:{port}", options))
-        finally:
-            server.terminate()
+    print(f"{machine()}; {options.codes:,} codes of {N_BITS} bits", flush=True)
+    with served(options) as (_, port):
+        well = asyncio.run(measure(f"http://127.0.0.1:{port}", options))
     sys.exit(0 if well else 1)
 
 

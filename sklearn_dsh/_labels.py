@@ -89,7 +89,7 @@ def check_labels(labels, name="y"):
     """
     if labels.dtype.kind in ("O", "T"):
         labels = _from_objects(labels.astype(object), name)
-    if is_text(labels):
+    if labels.dtype.kind in "OU":
         return _in_one_form(labels)
     if labels.dtype.kind == "f":
         assert_all_finite(labels, input_name=name)

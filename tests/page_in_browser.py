@@ -2,11 +2,9 @@
 
 import io
 import math
-import socket
-import threading
 from contextlib import contextmanager
 
-import uvicorn
+from page_server import serving
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -17,15 +15,8 @@ expect.set_options(timeout=30_000)  # a busy machine is no failure
 @contextmanager
 def served(app):
     """The address of a server of `app` in a thread of its own."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
-        finally:
-            server.should_exit = True
-            thread.join()
+    with serving(app) as (_, port):
+        yield f"http://127.0.0.1:{port}/"
 
 
 def draw(page, points, *, steps=1):

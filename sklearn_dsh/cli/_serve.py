@@ -30,9 +30,39 @@ from ._command import TRUST, Command, loading, note, quiet_option
     show_default=True,
     help="Port to listen at; 0 takes a free one.",
 )
+@click.option(
+    "--allow-host",
+    "allowed_hosts",
+    multiple=True,
+    metavar="NAME",
+    help="A further name by which the server may be called, photos.example.org say; can be given "
+    "several times. Pages of other sites cannot ask a server that does not answer to their names.",
+)
+@click.option(
+    "--max-bytes",
+    type=click.IntRange(min=1),
+    default=4_000_000,
+    show_default=True,
+    help="The largest upload that is taken.",
+)
+@click.option(
+    "--max-connections",
+    type=click.IntRange(min=1),
+    default=256,
+    show_default=True,
+    help="Connections at once; with one more, the one that has been waited for longest is closed.",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=30.0,
+    show_default=True,
+    help="Seconds that a client has for each step: sending a request's head, sending a picture, "
+    "and taking the answer.",
+)
 @click.option("--open/--no-open", "open_browser", default=True, help="Show the page at once.")
 @quiet_option
-def serve(model, gallery, calibrate, samples, title, host, port, open_browser, quiet):
+def serve(model, gallery, **options):
     """Serve a page on which drawing finds the photos of GALLERY, until Ctrl+C is pressed.
 
     Without MODEL and GALLERY, a small example on synthetic drawings.
@@ -46,19 +76,17 @@ def serve(model, gallery, calibrate, samples, title, host, port, open_browser, q
     if model is not None and gallery is None:
         raise click.UsageError("MODEL was given without GALLERY: give both, or neither.")
     try:
-        with loading(quiet):
+        with loading(options["quiet"]):
             from sklearn_dsh.serve import run
     except ImportError as error:
         raise ImportError(
             f"The page needs packages that are not installed ({error}): pip install "
             '"sklearn-dsh[demo]"'
         ) from error
+    host = options["host"]
     if host not in ("127.0.0.1", "localhost", "::1"):
         note(
             f"Warning: at {host} everybody who reaches this machine can search the photos and see "
             "them; there is no password."
         )
-    run(
-        model, gallery, calibrate=calibrate, samples=samples, title=title,
-        host=host, port=port, open_browser=open_browser, quiet=quiet,
-    )  # fmt: skip
+    run(model, gallery, **options)

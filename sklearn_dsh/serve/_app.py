@@ -9,41 +9,33 @@ from string import hexdigits
 from typing import Any
 
 import numpy as np
-from anyio import CapacityLimiter, to_thread
+from anyio import CapacityLimiter
 from numpy.typing import NDArray
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect
-from starlette.responses import FileResponse, JSONResponse, Response
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from ..confidence import Confidence
 from ..preprocessing import load_image
 from ..preprocessing._bit_depth import told_once
-from ._images import UploadError, png_bytes, thumbnail_bytes
+from ._door import HEADERS, LOOPBACK, Door
+from ._images import UploadError, has_many_pixels, png_bytes, thumbnail_bytes
 from ._pages import MAX_PHOTOS, Pages
 from ._search import DrawingSearch
+from ._turns import in_turn
+from ._uploads import MAX_BYTES, Uploads
 
-LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-MAX_BYTES = 4_000_000
-# A browser reads an answer only when it has sent everything, so that an upload that is too large
-# is read to its end and dropped; beyond this the connection is closed on it.
-_DROPPED_BYTES = 16 * MAX_BYTES
 _KEPT_THUMBNAILS = 2048  # about 20 kB each
 _KEPT_PHOTOS = 64  # about 200 kB each
 _OPENED_SIDE = 1280  # pixels along a side of a photo that is opened
 TITLE = "Find photos by drawing them"
 _PAGE = Path(__file__).parent / "page"
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'; object-src 'none'",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
+_TYPES = {
+    ".css": "text/css", ".html": "text/html", ".js": "text/javascript", ".svg": "image/svg+xml"
+}  # fmt: skip
 
 
 def create_app(
@@ -55,6 +47,7 @@ def create_app(
     confidence: Confidence | None = None,
     title: str = TITLE,
     allowed_hosts: Sequence[str] = LOOPBACK,
+    max_bytes: int = MAX_BYTES,
 ) -> Starlette:
     """Make a web application that finds the photos of a gallery by drawing them.
 
@@ -78,20 +71,26 @@ def create_app(
     title : str, default="Find photos by drawing them"
         What the page is called.
     allowed_hosts : sequence of str, default=("127.0.0.1", "localhost", "[::1]")
-        Names by which the server may be called; ``["*"]`` are all. A page on another site can
+        Names by which the server may be called; ``"*.example.org"`` are all that end so,
+        ``"<address>"`` is every IP address, and ``"*"`` is anything. A page on another site can
         give its own name this machine's address, and what it asks for then is refused.
+    max_bytes : int, default=4_000_000
+        The largest upload that is taken.
 
     Returns
     -------
     app : starlette.applications.Starlette
-        For any ASGI server; :func:`run` serves it with uvicorn.
+        For any ASGI server; :func:`run` serves it with uvicorn. Limits of time, of connections
+        and of heads are the server's: :func:`run` sets them.
 
     Raises
     ------
     ValueError
         If hasher and gallery do not go together, a sample cannot be read, or a confidence is given
-        for a gallery without labels.
+        for a gallery without labels, or `max_bytes` is less than 1.
     """
+    if max_bytes < 1:
+        raise ValueError(f"max_bytes={max_bytes}: give at least 1.")
     if confidence is not None and gallery.labels is None:
         raise ValueError(
             "A confidence was given, but the gallery has no labels to judge by: leave confidence "
@@ -102,14 +101,26 @@ def create_app(
     sketches = [png_bytes(sketch) for sketch in _read_samples(samples)]
     thumbnail = lru_cache(_KEPT_THUMBNAILS)(thumbnail_bytes)
     opened = lru_cache(_KEPT_PHOTOS)(partial(thumbnail_bytes, side=_OPENED_SIDE))
-    # One drawing is decoded while another is searched; more would only take memory. Photos wait
-    # in a line of their own.
-    searching, reading = CapacityLimiter(2), CapacityLimiter(4)
+    # Held, so that no address names a place in the file system.
+    files = {path.name: path.read_bytes() for path in _PAGE.iterdir()}
+    uploads = Uploads(max_bytes)
+    # One drawing is decoded while another is searched; more would only take memory. Large pictures
+    # and photos wait in lines of their own, so that drawings need not wait for them.
+    opening, searching, searching_large, reading = map(CapacityLimiter, (2, 2, 1, 4))
     # Browsers keep pictures; those of another gallery at the same address must not be shown.
     version = secrets.token_hex(4)
 
     async def page(request):
-        return FileResponse(_PAGE / "index.html", headers={"Cache-Control": "no-cache"})
+        return of_page("index.html")
+
+    async def static(request):
+        return of_page(request.path_params["name"])
+
+    def of_page(name):
+        if name not in files:
+            raise HTTPException(404, "The page has no such file.")
+        headers = {"Cache-Control": "no-cache"}
+        return Response(files[name], media_type=_TYPES[Path(name).suffix], headers=headers)
 
     async def health(request):
         return JSONResponse(
@@ -117,16 +128,16 @@ def create_app(
                 "status": "ok",
                 "n_photos": len(gallery),
                 "n_bits": int(gallery.n_bits),
-                "max_bytes": MAX_BYTES,
+                "max_bytes": max_bytes,
                 "title": title,
             }
         )
 
     async def find(request):
-        _check_type(request.headers.get("content-type", ""))
-        body = await _read_body(request)
-        answer = await to_thread.run_sync(search, body, limiter=searching)
-        return found(answer)
+        async with uploads.body(request) as body:
+            is_large = await in_turn(request, partial(has_many_pixels, body), opening)
+            line = searching_large if is_large else searching
+            return found(await in_turn(request, partial(search, body), line))
 
     async def nearest(request):
         query = _query(request, ("code", "photo"))
@@ -137,7 +148,7 @@ def create_app(
             like = _row(query["photo"], len(gallery), "photo")
             code = gallery.codes[like]
         find_page = partial(search.nearest, code, start, like=like)
-        return found(await to_thread.run_sync(find_page, limiter=searching))
+        return found(await in_turn(request, find_page, searching))
 
     async def all_over(request):
         return found(pages.all_over(_start(request, len(gallery))))
@@ -152,7 +163,7 @@ def create_app(
         index = _row(request.path_params["index"], len(gallery), "photo")
         read = partial(read, str(gallery.paths[index]))
         try:
-            content = await to_thread.run_sync(read, limiter=reading)
+            content = await in_turn(request, read, reading)
         except ValueError as error:  # moved or damaged since the gallery was made
             raise HTTPException(404, f"The file of photo {index} cannot be read.") from error
         return _picture(content, "image/jpeg")
@@ -178,14 +189,9 @@ def create_app(
             Route("/photo/{index}/large", large_photo),
             Route("/samples", list_samples),
             Route("/sample/{index}", sample),
-            Mount("/static", StaticFiles(directory=_PAGE)),
+            Route("/static/{name}", static),
         ],
-        middleware=[
-            Middleware(_SecurityHeaders),
-            Middleware(
-                TrustedHostMiddleware, allowed_hosts=list(allowed_hosts), www_redirect=False
-            ),
-        ],
+        middleware=[Middleware(Door, allowed_hosts=allowed_hosts)],
         exception_handlers={
             HTTPException: _http_error,
             UploadError: _upload_error,
@@ -247,65 +253,27 @@ def _code(text, gallery):
     return np.frombuffer(bytes.fromhex(text), np.uint8)
 
 
-def _check_type(content_type):
-    # Also keeps other sites out: a browser sends such a type across sites only if it was allowed.
-    if not content_type.lower().startswith("image/"):
-        raise UploadError(
-            415, f"This is not a picture ({content_type or 'no type'}): send a PNG or JPEG file."
-        )
-
-
-async def _read_body(request):
-    """The bytes of a request, of which at most MAX_BYTES are ever held."""
-    length = request.headers.get("content-length", "0")
-    n_declared = int(length) if length.isdecimal() else 0
-    n_read, body = 0, bytearray()
-    if n_declared <= _DROPPED_BYTES:
-        async for chunk in request.stream():
-            n_read += len(chunk)
-            if n_read <= MAX_BYTES:
-                body += chunk
-            elif n_read > _DROPPED_BYTES:
-                break
-    if max(n_declared, n_read) > MAX_BYTES:
-        raise UploadError(
-            413, f"The file is larger than {MAX_BYTES / 1e6:.0f} MB: send a smaller picture."
-        )
-    return bytes(body)
-
-
 def _picture(content, media_type):
     keep = {"Cache-Control": "private, max-age=86400, immutable"}
     return Response(content, media_type=media_type, headers=keep)
 
 
-def _http_error(request, error):
+# Not plain functions: those would each be called in a thread.
+
+
+async def _http_error(request, error):
     return JSONResponse({"error": error.detail}, error.status_code, headers=error.headers)
 
 
-def _upload_error(request, error):
+async def _upload_error(request, error):
     return JSONResponse({"error": str(error)}, error.status)
 
 
-def _client_left(request, error):
+async def _client_left(request, error):
     return Response(status_code=400)  # nobody reads it
 
 
-def _server_error(request, error):
-    return JSONResponse({"error": "The search failed; the server's log says why."}, 500)
-
-
-class _SecurityHeaders:
-    """Give every answer the headers that keep foreign content out."""
-
-    def __init__(self, app):
-        self.app = app
-
-    async def __call__(self, scope, receive, send):
-        async def send_with_headers(message):
-            if message["type"] == "http.response.start":
-                extra = [(k.lower().encode(), v.encode()) for k, v in _HEADERS.items()]
-                message = {**message, "headers": [*message["headers"], *extra]}
-            await send(message)
-
-        await self.app(scope, receive, send_with_headers if scope["type"] == "http" else send)
+async def _server_error(request, error):
+    # Made outside of all middleware.
+    text = "The search failed; the server's log says why."
+    return JSONResponse({"error": text}, 500, headers=HEADERS)

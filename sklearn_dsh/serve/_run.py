@@ -4,22 +4,25 @@ import os
 import socket
 import sys
 import webbrowser
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import zip_longest
 from pathlib import Path
-
-import uvicorn
 
 from .._model_files import load_model
 from .._progress import Progress
 from ..datasets._files import existing_folder
 from ..datasets._finding import PassedOver, images_below, images_by_category
 from ..gallery import Gallery
-from ._app import LOOPBACK, TITLE, create_app
+from ._app import TITLE, create_app
 from ._calibration import calibrate_page
+from ._connections import MAX_CONNECTIONS, TIMEOUT, make_server
+from ._door import ADDRESSES, LOOPBACK
 from ._example import SKETCHES, ensure_example
+from ._uploads import MAX_BYTES
 
 N_SAMPLES = 12  # two rows below the canvas
+_OTHER_FILES = 64  # that are open beside connections
 
 
 def run(
@@ -31,6 +34,10 @@ def run(
     title: str | None = None,
     host: str = "127.0.0.1",
     port: int = 8000,
+    allowed_hosts: Sequence[str] = (),
+    max_bytes: int = MAX_BYTES,
+    max_connections: int = MAX_CONNECTIONS,
+    timeout: float = TIMEOUT,
     open_browser: bool = True,
     quiet: bool = False,
 ) -> None:
@@ -58,6 +65,18 @@ def run(
         everybody in the network sees the photos.
     port : int, default=8000
         Port to listen at; 0 takes a free one.
+    allowed_hosts : sequence of str, default=()
+        Further names by which the server may be called, as in :func:`create_app`. At a loopback
+        address it is called by those of this machine to itself, at others by any IP address and
+        by this machine's name, too.
+    max_bytes : int, default=4_000_000
+        The largest upload that is taken.
+    max_connections : int, default=256
+        Connections at once. With one more, that whose client has kept the server waiting longest
+        is closed.
+    timeout : float, default=30
+        Seconds that a client has for each step: sending a request's head, sending a picture, and
+        taking the answer. The time that a search waits for its turn does not count.
     open_browser : bool, default=True
         Show the page in the browser.
     quiet : bool, default=False
@@ -67,7 +86,8 @@ def run(
     ------
     ValueError
         If only one of model and gallery is given, they do not go together, the gallery has no
-        labels and is to be calibrated, or a folder holds no sketches.
+        labels and is to be calibrated, a folder holds no sketches, or a limit is less than 1 (a
+        timeout: 0 or less).
     OSError
         If the port is taken, or a file is missing.
     """
@@ -79,17 +99,50 @@ def run(
         raise ValueError(
             f"{given} was given without model and gallery: the example has sketches of its own."
         )
+    _check_limits(max_bytes=max_bytes, max_connections=max_connections, timeout=timeout)
     # First, so that a port that is taken is known before anything is trained.
     listener = _listen(host, port)
     with listener:
         loaded = _load(model, gallery, calibrate, samples, quiet=quiet)
-        app = create_app(**loaded, title=title or TITLE, allowed_hosts=_allowed_hosts(host))
+        app = create_app(
+            **loaded,
+            title=title or TITLE,
+            allowed_hosts=(*_allowed_hosts(host), *allowed_hosts),
+            max_bytes=max_bytes,
+        )
         url = f"http://{_in_url(host)}:{listener.getsockname()[1]}/"
         sys.stderr.write(f"Draw at {url} (Ctrl+C ends it)\n")
         if open_browser:  # the socket listens already: the browser waits until it is served
             webbrowser.open(url)
         with suppress(KeyboardInterrupt):
-            uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
+            server = make_server(app, max_connections=max_connections, timeout=timeout)
+            server.run(sockets=[listener])
+
+
+def _check_limits(*, max_bytes, max_connections, timeout):
+    for name, value in {"max_bytes": max_bytes, "max_connections": max_connections}.items():
+        if value < 1:
+            raise ValueError(f"{name}={value}: give at least 1.")
+    if not timeout > 0:
+        raise ValueError(f"timeout={timeout}: give a number of seconds above 0.")
+    _allow_open_files(max_connections)
+
+
+def _allow_open_files(max_connections):
+    """Let the process open as many files as it may have connections, and some more."""
+    try:
+        import resource
+    except ImportError:  # there is no such limit on Windows
+        return
+    needed = max_connections + _OTHER_FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise ValueError(
+            f"max_connections={max_connections}: this system lets a process open {hard} files: "
+            f"give at most {hard - _OTHER_FILES}."
+        )
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
 def _load(model, gallery, calibrate, samples, *, quiet=False):
@@ -157,9 +210,12 @@ def _listen(host, port):
 
 
 def _allowed_hosts(host):
-    """Names in a Host header that are right; at other than loopback addresses all are."""
-    is_loopback = host in ("localhost", "::1") or host.startswith("127.")
-    return (*LOOPBACK, _in_url(host)) if is_loopback else ("*",)
+    """Names in a Host header that are right."""
+    if host in ("localhost", "::1") or host.startswith("127."):
+        return (*LOOPBACK, _in_url(host))
+    # No other site can take an address for its name.
+    name = socket.gethostname()
+    return (*LOOPBACK, ADDRESSES, _in_url(host), name, f"{name}.local")
 
 
 def _in_url(host):

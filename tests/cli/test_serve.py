@@ -1,5 +1,6 @@
 """``serve``: what is handed on, and what is told."""
 
+import inspect
 import sys
 from types import ModuleType
 
@@ -21,6 +22,10 @@ DEFAULTS = {
     "title": None,
     "host": "127.0.0.1",
     "port": 8000,
+    "allowed_hosts": (),
+    "max_bytes": 4_000_000,
+    "max_connections": 256,
+    "timeout": 30.0,
     "open_browser": True,
     "quiet": False,
 }
@@ -37,6 +42,16 @@ DEFAULTS = {
             {"calibrate": "a", "samples": "b", "title": "Boats"},
         ),
         (["--quiet"], (None, None), {"quiet": True}),
+        (
+            ["--allow-host", "a.example", "--allow-host", "b.example", "--timeout", "2.5"],
+            (None, None),
+            {"allowed_hosts": ("a.example", "b.example"), "timeout": 2.5},
+        ),
+        (
+            ["--max-bytes", "9", "--max-connections", "7"],
+            (None, None),
+            {"max_bytes": 9, "max_connections": 7},
+        ),
         (["--port", "0", "--host", "localhost"], (None, None), {"port": 0, "host": "localhost"}),
     ],
 )
@@ -44,6 +59,17 @@ def test_options(arguments, given, options, served, run):
     result = run("serve", *arguments)
     assert served == [(given, DEFAULTS | options)]
     assert result.output == ""
+
+
+def test_defaults_are_those_of_the_function():
+    parameters = inspect.signature(pytest.importorskip("sklearn_dsh.serve").run).parameters
+    assert {name: parameters[name].default for name in DEFAULTS} == DEFAULTS
+
+
+@pytest.mark.parametrize("option", ["--max-bytes", "--max-connections", "--timeout"])
+def test_limits_of_nothing(option, served, run):
+    assert f"Invalid value for '{option}'" in run("serve", option, "0", code=2).stderr
+    assert served == []
 
 
 def test_other_addresses_are_warned_of(served, run):

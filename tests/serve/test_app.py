@@ -1,13 +1,13 @@
 """The server: right answers, and no upload that stops it."""
 
+import inspect
 import io
-import struct
 import warnings
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
+from bad_uploads import BAD_UPLOADS, DRAWING, to_bytes
 from PIL import Image
 
 from sklearn_dsh import Compact, DeepSketchHasher, ITQHasher, SketchImageArray
@@ -17,8 +17,8 @@ pytest.importorskip("starlette", reason="the page needs Starlette and uvicorn")
 TestClient = pytest.importorskip("starlette.testclient", reason="needs httpx").TestClient
 
 from sklearn_dsh.serve import create_app  # noqa: E402
-from sklearn_dsh.serve._app import MAX_BYTES  # noqa: E402
 from sklearn_dsh.serve._images import to_sketch  # noqa: E402
+from sklearn_dsh.serve._uploads import MAX_BYTES  # noqa: E402
 
 BASE = "http://127.0.0.1:8000"
 PNG = {"Content-Type": "image/png"}
@@ -32,14 +32,6 @@ def app(fitted_hasher, gallery, sketches):
 @pytest.fixture
 def client(app):
     return TestClient(app, base_url=BASE)
-
-
-def to_bytes(image, kind="PNG", **options):
-    if isinstance(image, np.ndarray):
-        image = Image.fromarray(image)
-    file = io.BytesIO()
-    image.save(file, kind, **options)
-    return file.getvalue()
 
 
 def search(client, body, content_type="image/png"):
@@ -174,59 +166,7 @@ def test_page_and_health(client):
     }
 
 
-@pytest.mark.parametrize("address", ["/", "/nothing", "/static/page.js"])
-def test_nothing_foreign_is_allowed_in(address, client):
-    headers = client.get(address).headers
-    assert "default-src 'self'" in headers["content-security-policy"]
-    assert headers["x-content-type-options"] == "nosniff"
-    assert headers["referrer-policy"] == "no-referrer"
-
-
 # What is refused
-
-
-def png_header(width, height):
-    """A PNG file that claims a size and holds no pixels."""
-
-    def chunk(kind, data):
-        checked = kind + data
-        return struct.pack(">I", len(data)) + checked + struct.pack(">I", zlib.crc32(checked))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    pixels = chunk(b"IDAT", zlib.compress(b"\0" * 100))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + pixels + chunk(b"IEND", b"")
-
-
-DRAWING = np.full((64, 64), 255, dtype=np.uint8)
-DRAWING[20:40, 30:34] = 0
-BAD_UPLOADS = {
-    "empty": (b"", "image/png", 422, "Nothing was sent"),
-    "text": (b"<h1>hello</h1>" * 50, "image/png", 415, "send a PNG"),
-    "svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "image/svg+xml", 415, "send a PNG"),
-    "random bytes": (bytes(range(256)) * 99, "image/jpeg", 415, "send a PNG"),
-    "tiff": (to_bytes(DRAWING, "TIFF"), "image/tiff", 415, "send a PNG"),
-    "no picture by its type": (to_bytes(DRAWING), "text/plain", 415, "text/plain"),
-    "no type": (to_bytes(DRAWING), "", 415, "no type"),
-    "half a png": (to_bytes(DRAWING)[:80], "image/png", 422, "cut off or damaged"),
-    "half a jpeg": (to_bytes(DRAWING, "JPEG")[:300], "image/jpeg", 422, "cut off or damaged"),
-    "png of no pixels": (png_header(300, 300), "image/png", 422, "cut off or damaged"),
-    "bomb": (png_header(50_000, 50_000), "image/png", 413, "25 million pixels"),
-    "bomb of the size that Pillow warns of": (
-        png_header(10_000, 10_000),
-        "image/png",
-        413,
-        "25 million pixels",
-    ),
-    "tiny": (to_bytes(DRAWING[:4]), "image/png", 422, "64 x 4 pixels"),
-    "white": (to_bytes(np.full_like(DRAWING, 255)), "image/png", 422, "no strokes"),
-    "dust": (
-        to_bytes(np.where(np.arange(512 * 512).reshape(512, 512) == 70_000, 0, 255).astype("u1")),
-        "image/png",
-        422,
-        "only specks",
-    ),
-    "4 MB and a byte": (bytes(MAX_BYTES + 1), "image/png", 413, "larger than 4 MB"),
-}
 
 
 @pytest.mark.parametrize("name", BAD_UPLOADS)
@@ -280,6 +220,11 @@ def test_a_failure_is_told_and_survived(fitted_hasher, gallery, sketches, monkey
         response = search(client, to_bytes(sketches[0]))
     assert_refused(response, 500, "server's log")
     assert_still_serves(client, sketches)
+
+
+def test_refusals_take_no_threads(app):
+    """Starlette calls a handler that is a plain function in one of 40 threads."""
+    assert all(map(inspect.iscoroutinefunction, app.exception_handlers.values()))
 
 
 # What is taken

@@ -23,7 +23,7 @@ from page_in_browser import (  # noqa: E402
 )
 
 from sklearn_dsh.serve import create_app  # noqa: E402
-from sklearn_dsh.serve._app import MAX_BYTES  # noqa: E402
+from sklearn_dsh.serve._uploads import MAX_BYTES  # noqa: E402
 
 expect = sync_api.expect
 

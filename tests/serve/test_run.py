@@ -13,7 +13,8 @@ TestClient = pytest.importorskip("starlette.testclient", reason="needs httpx").T
 from sklearn_dsh import SketchImageArray  # noqa: E402
 from sklearn_dsh.confidence import Confidence  # noqa: E402
 from sklearn_dsh.gallery import Gallery  # noqa: E402
-from sklearn_dsh.serve import _example, _run, run  # noqa: E402
+from sklearn_dsh.serve import _connections, _example, _run, run  # noqa: E402
+from sklearn_dsh.serve._door import ADDRESSES  # noqa: E402
 from sklearn_dsh.serve._images import to_sketch  # noqa: E402
 
 
@@ -36,7 +37,7 @@ def served(monkeypatch):
     """What a server of `run` answers, and the addresses shown in the browser."""
     shown = []
     monkeypatch.setattr(ServedOnce, "answers", [])
-    monkeypatch.setattr(_run.uvicorn, "Server", ServedOnce)
+    monkeypatch.setattr(_connections.uvicorn, "Server", ServedOnce)
     monkeypatch.setattr(_run.webbrowser, "open", shown.append)
     return ServedOnce.answers, shown
 
@@ -187,12 +188,68 @@ def test_port_that_is_taken():
         ("127.0.0.1", {"127.0.0.1", "localhost", "[::1]"}),
         ("127.0.0.2", {"127.0.0.1", "localhost", "[::1]", "127.0.0.2"}),
         ("::1", {"127.0.0.1", "localhost", "[::1]"}),
-        ("0.0.0.0", {"*"}),
-        ("192.168.0.7", {"*"}),
     ],
 )
-def test_names_that_may_be_called(host, allowed):
+def test_names_that_may_be_called_here(host, allowed):
     assert set(_run._allowed_hosts(host)) == allowed
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.0.7", "photos"])
+def test_names_that_may_be_called_in_a_network(host, monkeypatch):
+    monkeypatch.setattr(socket, "gethostname", lambda: "Desk")
+    allowed = {"127.0.0.1", "localhost", "[::1]", ADDRESSES, _run._in_url(host)}
+    assert set(_run._allowed_hosts(host)) == {*allowed, "Desk", "Desk.local"}
+
+
+def test_limits_are_handed_on(files, monkeypatch):
+    made = {}
+    monkeypatch.setattr(_run, "create_app", lambda **given: made.update(given))
+    monkeypatch.setattr(_run, "make_server", lambda app, **given: made.update(given) or ServedNot)
+    run(
+        files / "model.joblib", files / "gallery", port=0, open_browser=False, max_bytes=9,
+        max_connections=7, timeout=2.5, allowed_hosts=["photos.example"],
+    )  # fmt: skip
+    assert (made["max_bytes"], made["max_connections"], made["timeout"]) == (9, 7, 2.5)
+    assert made["allowed_hosts"] == (
+        "127.0.0.1",
+        "localhost",
+        "[::1]",
+        "127.0.0.1",
+        "photos.example",
+    )
+
+
+class ServedNot:
+    @staticmethod
+    def run(sockets):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("limit", "text"),
+    [
+        ({"max_bytes": 0}, "max_bytes=0: give at least 1"),
+        ({"max_connections": 0}, "max_connections=0: give at least 1"),
+        ({"timeout": 0}, "timeout=0: give a number of seconds above 0"),
+        ({"timeout": float("nan")}, "timeout=nan: give a number of seconds above 0"),
+    ],
+)
+def test_limits_of_nothing(limit, text):
+    with pytest.raises(ValueError, match=text):
+        run(**limit)
+
+
+def test_files_that_may_be_open(monkeypatch):
+    resource = pytest.importorskip("resource")
+    limits = [(256, 1000)]
+    monkeypatch.setattr(resource, "getrlimit", lambda kind: limits[-1])
+    monkeypatch.setattr(resource, "setrlimit", lambda kind, given: limits.append(given))
+    _run._allow_open_files(100)
+    assert limits == [(256, 1000)]
+    _run._allow_open_files(256)
+    assert limits == [(256, 1000), (256 + 64, 1000)]
+    with pytest.raises(ValueError, match=r"max_connections=937: .* 1000 files: give at most 936"):
+        _run._allow_open_files(937)
 
 
 def test_connections_do_not_wait_to_send():

@@ -23,10 +23,7 @@ const items = new Map(); // photo's address -> its list item, kept while it is s
 function photoItem({ url, name, label, distance }, place) {
   let item = items.get(url);
   if (!item) {
-    item = document.createElement("li");
-    item.innerHTML =
-      "<button type='button'><img><span class='caption'><span class='label'></span>" +
-      "<span class='distance'></span></span></button>";
+    item = byId("photo").content.firstElementChild.cloneNode(true);
     const image = item.querySelector("img");
     image.src = url;
     image.alt = label === null ? `Photo ${name}` : `Photo of ${readable(label)}`;
