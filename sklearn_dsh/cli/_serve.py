@@ -2,7 +2,7 @@
 
 import click
 
-from ._command import TRUST, Command, loading, note, quiet_option
+from ._command import TRUST, Command, device_option, loading, note, quiet_option
 
 
 @click.command(cls=Command, short_help="Serve a page to draw on.", epilog=TRUST)
@@ -31,8 +31,9 @@ from ._command import TRUST, Command, loading, note, quiet_option
     help="Port to listen at; 0 takes a free one.",
 )
 @click.option("--open/--no-open", "open_browser", default=True, help="Show the page at once.")
+@device_option("that of the model")
 @quiet_option
-def serve(model, gallery, calibrate, samples, title, host, port, open_browser, quiet):
+def serve(model, gallery, calibrate, samples, title, host, port, open_browser, device, quiet):
     """Serve a page on which drawing finds the photos of GALLERY, until Ctrl+C is pressed.
 
     Without MODEL and GALLERY, a small example on synthetic drawings.
@@ -60,5 +61,5 @@ def serve(model, gallery, calibrate, samples, title, host, port, open_browser, q
         )
     run(
         model, gallery, calibrate=calibrate, samples=samples, title=title,
-        host=host, port=port, open_browser=open_browser, quiet=quiet,
+        host=host, port=port, open_browser=open_browser, device=device, quiet=quiet,
     )  # fmt: skip

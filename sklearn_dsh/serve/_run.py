@@ -10,6 +10,7 @@ from itertools import zip_longest
 import uvicorn
 
 from .._model_files import load_model
+from .._pipelines import compute_on
 from .._progress import Progress
 from ..datasets._files import IMAGE_SUFFIXES, existing_folder, images_by_category
 from ..gallery import Gallery
@@ -30,6 +31,7 @@ def run(
     host: str = "127.0.0.1",
     port: int = 8000,
     open_browser: bool = True,
+    device: str | None = None,
     quiet: bool = False,
 ) -> None:
     """Serve the page until Ctrl+C is pressed.
@@ -58,6 +60,8 @@ def run(
         Port to listen at; 0 takes a free one.
     open_browser : bool, default=True
         Show the page in the browser.
+    device : str, default=None
+        Where networks compute: "auto", or the name of a torch device; None: as the model says.
     quiet : bool, default=False
         Whether to show no progress.
 
@@ -65,9 +69,15 @@ def run(
     ------
     ValueError
         If only one of model and gallery is given, they do not go together, the gallery has no
-        labels and is to be calibrated, or a folder holds no sketches.
+        labels and is to be calibrated, a folder holds no sketches, or `device` is no device or
+        the model has no networks.
     OSError
         If the port is taken, or a file is missing.
+
+    Warns
+    -----
+    RuntimeWarning
+        If the device is not there: the CPU takes its place.
     """
     if (model is None) != (gallery is None):
         given, missing = ("gallery", "model") if model is None else ("model", "gallery")
@@ -80,7 +90,7 @@ def run(
     # First, so that a port that is taken is known before anything is trained.
     listener = _listen(host, port)
     with listener:
-        loaded = _load(model, gallery, calibrate, samples, quiet=quiet)
+        loaded = _load(model, gallery, calibrate, samples, device=device, quiet=quiet)
         app = create_app(**loaded, title=title or TITLE, allowed_hosts=_allowed_hosts(host))
         url = f"http://{_in_url(host)}:{listener.getsockname()[1]}/"
         sys.stderr.write(f"Draw at {url} (Ctrl+C ends it)\n")
@@ -90,9 +100,9 @@ def run(
             uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
 
 
-def _load(model, gallery, calibrate, samples, *, quiet=False):
+def _load(model, gallery, calibrate, samples, *, device=None, quiet=False):
     if model is None:
-        folder = ensure_example(quiet=quiet)
+        folder = ensure_example(device=device, quiet=quiet)
         model, gallery, calibrate = (
             folder / name for name in ("model.joblib", "gallery", SKETCHES)
         )
@@ -102,6 +112,7 @@ def _load(model, gallery, calibrate, samples, *, quiet=False):
     with Progress(desc="Loading", disable=quiet):
         held = Gallery.load(gallery)
         hasher = load_model(model)
+        compute_on(hasher, device)
         held.check_model(model)
         confidence = None if labelled is None else calibrate_page(hasher, held, labelled)
     if confidence is not None and confidence.min_agreement == float("inf"):

@@ -22,6 +22,7 @@ DEFAULTS = {
     "host": "127.0.0.1",
     "port": 8000,
     "open_browser": True,
+    "device": None,
     "quiet": False,
 }
 
@@ -37,6 +38,7 @@ DEFAULTS = {
             {"calibrate": "a", "samples": "b", "title": "Boats"},
         ),
         (["--quiet"], (None, None), {"quiet": True}),
+        (["m.joblib", "g", "--device", "mps"], ("m.joblib", "g"), {"device": "mps"}),
         (["--port", "0", "--host", "localhost"], (None, None), {"port": 0, "host": "localhost"}),
     ],
 )
