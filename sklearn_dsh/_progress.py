@@ -8,6 +8,8 @@ from contextlib import suppress
 
 from tqdm import tqdm
 
+from ._forks import in_forked_children
+
 SECONDS = 5.0  # between two lines of a log, and at most between two looks of a bar
 DELAY = 1.5  # before anything is shown of what is not counted: it is often done by then
 _LINE = "{desc}: {n_fmt} of {total_fmt} {unit}, {elapsed} gone, {remaining} left{postfix}"
@@ -68,6 +70,10 @@ class Progress(tqdm):
     def go_on_from(self, n):
         """So many are done already: how long the others take does not tell of them."""
         self.n = self.initial = self.last_print_n = n
+
+
+# The lock of all bars may have been held by the thread of one, which a forked child lacks.
+in_forked_children(lambda: Progress.set_lock(threading.RLock()))
 
 
 def _is_looked_at(file):

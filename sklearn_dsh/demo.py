@@ -18,7 +18,7 @@ DEPTH = 50  # of the precision, and of the timed search
 COLUMNS = ("method", "mAP", "P@{k}", "us/query encode", "us/query search", "bytes/photo", "fit s")
 
 
-def make_methods(*, n_bits=N_BITS, random_state=0):
+def make_methods(*, n_bits=N_BITS, device="auto", random_state=0):
     """The methods by name, unfitted; those for feature vectors read HOG features."""
     from sklearn.pipeline import Pipeline
 
@@ -32,7 +32,8 @@ def make_methods(*, n_bits=N_BITS, random_state=0):
         "ITQ": ITQHasher(n_bits, random_state=random_state),
         "random": RandomProjectionHasher(n_bits, random_state=random_state),
     }
-    methods = {"DSH": DeepSketchHasher(n_bits, verbose=1, random_state=random_state)}
+    settings = {"device": device, "verbose": 1, "random_state": random_state}
+    methods = {"DSH": DeepSketchHasher(n_bits, **settings)}
     for name, hasher in linear.items():
         features = PerView(sketch=HOGFeatures(), image=HOGFeatures())
         methods[name] = Pipeline([("hog", features), ("hasher", hasher)])
@@ -68,6 +69,16 @@ def _ending_with_a_message(parser):
         parser.exit(1, f"Error: {str(error) or type(error).__name__}\n")
 
 
+def _existing_device(name, parser):
+    from ._devices import resolve_device
+
+    try:
+        resolve_device(name)
+    except ValueError as error:
+        parser.error(str(error))
+    return name
+
+
 def main(argv=None):
     """Run the demo from the command line."""
     parser = argparse.ArgumentParser(prog="python -m sklearn_dsh.demo", description=__doc__)
@@ -78,6 +89,9 @@ def main(argv=None):
     )
     parser.add_argument("--output", metavar="PNG", default="demo.png", help="the picture's file")
     parser.add_argument("--seed", type=int, default=0, help="of data, split and methods")
+    parser.add_argument(
+        "--device", default="auto", help="where networks compute: auto, cpu, cuda, ..."
+    )
     args = parser.parse_args(argv)
     with _ending_with_a_message(parser):
         check_output_file(args.output, "the picture")
@@ -94,7 +108,7 @@ def main(argv=None):
         from .comparison import evaluate, make_problem, plot_retrieved
         from .datasets import load_sketch_photo_folder, make_sketch_photo
 
-        methods = make_methods(random_state=args.seed)
+        methods = make_methods(device=_existing_device(args.device, parser), random_state=args.seed)
     with (
         _ending_with_a_message(parser),
         Progress(desc="Making drawings" if args.data is None else "Reading images"),

@@ -4,8 +4,6 @@ Everything here uses the current :class:`dask.distributed.Client`, as Dask's own
 make one for the processes of this machine, or for a cluster, by its address.
 """
 
-import copy
-import warnings
 from itertools import pairwise
 from numbers import Integral
 from pathlib import Path
@@ -15,10 +13,22 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn import config_context, get_config
 from sklearn.base import BaseEstimator, _fit_context
+from sklearn.exceptions import NotFittedError
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from sklearn_dsh._pipelines import last_step
+from sklearn_dsh._shards import (
+    Origin,
+    count_removed,
+    file_state,
+    nearest_of_shard,
+    shape_of,
+    shard_of_array,
+    submit,
+    within_of_shard,
+    without,
+)
 from sklearn_dsh.codes import check_codes
 from sklearn_dsh.retrieval import HammingRetriever
 from sklearn_dsh.retrieval._search import (
@@ -72,6 +82,10 @@ class ShardedHammingRetriever(BaseEstimator):
     on: that costs time, and changes no answer. For this the scheduler keeps an array that was given
     to :meth:`fit`; give a file or a Dask array where it has no room.
 
+    A cluster that is restarted, or replaced by another, forgets all shards. Those of a file are
+    made again at the next call, as long as the file is what it was; for the others the error says
+    to call :meth:`fit` again.
+
     Examples
     --------
     >>> from dask.distributed import Client  # doctest: +SKIP
@@ -124,10 +138,11 @@ class ShardedHammingRetriever(BaseEstimator):
         ValueError
             If `X` is not packed codes, or there is no Dask client.
         """
-        shards, shapes = self._make_shards(X)
+        shards, origins, shapes = self._make_shards(X)
         self.n_features_in_ = _width(shapes)
         self._shards, self._starts, self.n_removed_ = [], np.zeros(1, dtype=np.intp), 0
-        return self._append(shards, shapes)
+        self._origins, self._gone = [], []
+        return self._append(shards, origins, shapes)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: "ArrayLike | Array | str | Path", y: Any = None) -> Self:
@@ -154,14 +169,14 @@ class ShardedHammingRetriever(BaseEstimator):
         """
         if not hasattr(self, "n_samples_fit_"):
             return self.fit(X)
-        shards, shapes = self._make_shards(X)
+        shards, origins, shapes = self._make_shards(X)
         width = _width(shapes)
         if width != self.n_features_in_:
             raise ValueError(
                 f"X has codes of {width} bytes, but the gallery has codes of "
                 f"{self.n_features_in_} bytes."
             )
-        return self._append(shards, shapes)
+        return self._append(shards, origins, shapes)
 
     def remove(self, indices: ArrayLike) -> Self:
         """Take codes out of the gallery; all others keep their indices.
@@ -182,16 +197,25 @@ class ShardedHammingRetriever(BaseEstimator):
         ------
         ValueError
             If they are neither numbers of rows nor one bool a row, or there is no such row.
+        NotFittedError
+            If the cluster was restarted and shards cannot be made again.
         """
         check_is_fitted(self)
         rows = np.sort(check_rows(indices, self.n_samples_fit_))
-        client, ends, shards = _client(), np.searchsorted(rows, self._starts), list(self._shards)
-        for s, (first, last) in enumerate(pairwise(ends)):
-            if last > first:
-                gone = rows[first:last] - self._starts[s]
-                shards[s] = _submit(client, _without, shards[s], gone)
-        self.n_removed_ = sum(client.gather([client.submit(_n_removed, s) for s in shards]))
+        ends = np.searchsorted(rows, self._starts)
+        gone = [rows[a:b] - self._starts[s] for s, (a, b) in enumerate(pairwise(ends))]
+        shards = []
+
+        def take_out(client):
+            shards[:] = [
+                submit(client, without, shard, own) if len(own) else shard
+                for shard, own in zip(self._shards, gone, strict=True)
+            ]
+            return [client.submit(count_removed, shard) for shard in shards]
+
+        self.n_removed_ = sum(self._gather(take_out))
         self._shards = shards
+        self._gone = [np.union1d(*both) for both in zip(self._gone, gone, strict=True)]
         return self
 
     def kneighbors(
@@ -228,6 +252,8 @@ class ShardedHammingRetriever(BaseEstimator):
         ValueError
             If `n_neighbors` is more than may be found, the queries are not codes of the gallery's
             width, or `mask` is neither one bool a row nor numbers of rows.
+        NotFittedError
+            If the cluster was restarted and shards cannot be made again.
         """
         queries, mask = self._check_arguments(X, mask)
         k = self.n_neighbors if n_neighbors is None else n_neighbors
@@ -235,7 +261,7 @@ class ShardedHammingRetriever(BaseEstimator):
         if mask is not None:
             available = min(available, int(np.count_nonzero(mask)))
         _check_k(k, available)
-        found = self._on_shards(_nearest_of_shard, self._arguments(queries, int(k), mask))
+        found = self._on_shards(nearest_of_shard, self._arguments(queries, int(k), mask))
         # The mask may have been of codes that were removed.
         _check_k(k, min(available, sum(rows.shape[1] for _, rows in found)))
         distances, rows = merge_nearest(
@@ -281,11 +307,13 @@ class ShardedHammingRetriever(BaseEstimator):
         ValueError
             If `radius` is negative or NaN, the queries are not codes of the gallery's width, or
             `mask` is neither one bool a row nor numbers of rows.
+        NotFittedError
+            If the cluster was restarted and shards cannot be made again.
         """
         queries, mask = self._check_arguments(X, mask)
         radius = self.radius if radius is None else radius
         check_radius(radius)
-        found = self._on_shards(_within_of_shard, self._arguments(queries, float(radius), mask))
+        found = self._on_shards(within_of_shard, self._arguments(queries, float(radius), mask))
         distances, rows, offsets = join_within(
             [
                 (distances, rows + start, offsets)
@@ -296,7 +324,7 @@ class ShardedHammingRetriever(BaseEstimator):
         return (distances, rows) if return_distance else rows
 
     def _make_shards(self, X):
-        """Shards, on their workers, and their shapes."""
+        """Shards, on their workers, what they can be made of again, and their shapes."""
         import dask
 
         client = _client()
@@ -304,27 +332,30 @@ class ShardedHammingRetriever(BaseEstimator):
         if hasattr(X, "to_delayed"):
             if X.ndim != 2:
                 raise ValueError(f"X has {X.ndim} dimensions: codes have two.")
-            shard = dask.delayed(_shard_of_array, pure=False)
+            shard = dask.delayed(shard_of_array, pure=False)
             blocks = X.rechunk({1: -1}).to_delayed().ravel()
             shards = client.compute([shard(block, settings) for block in blocks])
+            origins = [None] * len(shards)
         elif isinstance(X, (str, Path)):
             path = str(Path(X).resolve())
+            state = file_state(path)
             ends = self._ends(client, len(check_codes(np.load(path, mmap_mode="r"), name="X")))
-            shards = [
-                _submit(client, _ShardOfFile.make, path, a, b, settings) for a, b in pairwise(ends)
-            ]
+            origins = [Origin(path, state, (a, b, settings)) for a, b in pairwise(ends)]
+            shards = [origin.make(client) for origin in origins]
         else:
             codes = check_codes(X, name="X")
             shards = [
-                _submit(client, _shard_of_array, codes[a:b], settings)
+                submit(client, shard_of_array, codes[a:b], settings)
                 for a, b in pairwise(self._ends(client, len(codes)))
             ]
-        return shards, client.gather([client.submit(_shape, shard) for shard in shards])
+            origins = [None] * len(shards)
+        return shards, origins, client.gather([client.submit(shape_of, shard) for shard in shards])
 
-    def _append(self, shards, shapes):
+    def _append(self, shards, origins, shapes):
         sizes = [n for n, _ in shapes]
         self._starts = np.concatenate([self._starts, self._starts[-1] + np.cumsum(sizes)])
-        self._shards = self._shards + shards
+        self._shards, self._origins = self._shards + shards, self._origins + origins
+        self._gone = self._gone + [np.empty(0, dtype=np.intp)] * len(shards)
         self.n_samples_fit_ = int(self._starts[-1])
         return self
 
@@ -345,13 +376,44 @@ class ShardedHammingRetriever(BaseEstimator):
 
     def _on_shards(self, function, arguments):
         """``function(shard, *arguments)`` for every shard, where the shard is."""
-        client = _client()
-        return client.gather(
-            [
-                _submit(client, function, shard, *values)
+        return self._gather(
+            lambda client: [
+                submit(client, function, shard, *values)
                 for shard, values in zip(self._shards, arguments, strict=True)
             ]
         )
+
+    def _gather(self, ask):
+        """Results of the futures that ``ask(client)`` gives, of the shards as they are then.
+
+        Once more, if the cluster is restarted in the midst of it.
+        """
+        from dask.distributed import CancelledError
+
+        client = _client()
+        self._restore(client)
+        try:
+            return client.gather(ask(client))
+        except CancelledError:
+            self._restore(client)
+            return client.gather(ask(client))
+
+    def _restore(self, client):
+        """Make the shards again that a restart of the cluster, or its end, took away."""
+        shards = list(self._shards)
+        for s, (shard, origin) in enumerate(zip(shards, self._origins, strict=True)):
+            if shard.client is client and not shard.cancelled():
+                continue
+            if origin is None:
+                raise NotFittedError(
+                    "The cluster was restarted, or is another one than at fit, and no longer has "
+                    "the gallery: call fit again. A gallery that is given as a .npy file is read "
+                    "anew."
+                )
+            shards[s] = origin.make(client)
+            if len(self._gone[s]):
+                shards[s] = submit(client, without, shards[s], self._gone[s])
+        self._shards = shards
 
 
 def transform_dask(
@@ -419,47 +481,6 @@ def _client():
         ) from error
 
 
-def _submit(client, function, *arguments):
-    """A task that has its data in it, so that any worker can do it again."""
-    with warnings.catch_warnings():
-        # Dask would rather have large arrays scattered; what is scattered dies with its worker.
-        warnings.filterwarnings("ignore", "Sending large graph", UserWarning)
-        return client.submit(function, *arguments, pure=False)
-
-
-def _shard_of_array(codes, settings):
-    """None for no codes: a block of a filtered Dask array, say."""
-    return HammingRetriever(**settings).fit(np.ascontiguousarray(codes)) if len(codes) else None
-
-
-class _ShardOfFile(HammingRetriever):
-    """Rows of a file, which travel to another worker as its path, not as their bytes."""
-
-    @classmethod
-    def make(cls, path, start, stop, settings):
-        shard = cls(**settings).fit(np.load(path, mmap_mode="r")[start:stop])
-        shard._origin = (path, start, stop, settings)
-        return shard
-
-    def __copy__(self):  # not through the file: its structure is there already
-        shard = type(self).__new__(type(self))
-        vars(shard).update(vars(self))
-        return shard
-
-    def __reduce__(self):
-        removed = {"_kept": self._kept, "n_removed_": self.n_removed_}
-        return self.make, self._origin, removed
-
-
-def _without(shard, rows):
-    """A shard that lacks some rows: the one that there is may be in use."""
-    return copy.copy(shard).remove(rows)
-
-
-def _n_removed(shard):
-    return 0 if shard is None else shard.n_removed_
-
-
 def _width(shapes):
     """Bytes of the codes of all shards."""
     widths = sorted({width for _, width in shapes if width is not None})
@@ -473,25 +494,3 @@ def _width(shapes):
 def _check_k(k, available):
     if not isinstance(k, Integral) or not 1 <= k <= available:
         raise ValueError(f"Expected an integer 1 <= n_neighbors <= {available}, got {k!r}.")
-
-
-def _shape(shard):
-    if shard is None:
-        return 0, None
-    return shard.n_samples_fit_, shard.n_features_in_
-
-
-def _nearest_of_shard(shard, queries, k, mask):
-    available = 0 if shard is None else shard._count_available(mask)
-    if not available:
-        return np.empty((len(queries), 0), np.int32), np.empty((len(queries), 0), np.intp)
-    return shard.kneighbors(queries, min(k, int(available)), mask=mask)
-
-
-def _within_of_shard(shard, queries, radius, mask):
-    if shard is None:
-        empty = np.empty(0, np.int32), np.empty(0, np.intp)
-        return *empty, np.zeros(len(queries) + 1, dtype=np.int64)
-    distances, rows = shard.radius_neighbors(queries, radius, mask=mask)
-    offsets = np.cumsum([0] + [len(found) for found in rows])
-    return np.concatenate(distances), np.concatenate(rows), offsets

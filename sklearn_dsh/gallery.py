@@ -5,7 +5,6 @@ import json
 import os
 import re
 import secrets
-import threading
 from collections.abc import Sequence
 from contextlib import contextmanager
 from numbers import Integral
@@ -17,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 import sklearn_dsh
 
+from ._forks import ForkSafeLock
 from ._labels import one_form
 from ._outputs import check_output_folder, named_errors
 from .codes import check_codes, padding_is_set
@@ -110,13 +110,13 @@ class Gallery:
                 f"The codes have bits beyond n_bits={self.n_bits}: give the n_bits of the hasher "
                 "that made them."
             )
-        self._retriever, self._lock = None, threading.Lock()
+        self._retriever, self._lock = None, ForkSafeLock()
 
     def __getstate__(self):
         return vars(self) | {"_retriever": None, "_lock": None}
 
     def __setstate__(self, state):
-        vars(self).update(state | {"_lock": threading.Lock()})
+        vars(self).update(state | {"_lock": ForkSafeLock()})
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -127,7 +127,7 @@ class Gallery:
     @property
     def retriever(self) -> "HammingRetriever":
         """The fitted `HammingRetriever` of the codes; made at first use, by one thread."""
-        with self._lock:
+        with self._lock.held():
             if self._retriever is None:
                 from .retrieval import HammingRetriever  # numba, only where something is searched
 

@@ -11,6 +11,7 @@ import pytest
 from hamming_reference import brute_force, make_codes
 from planted_views import two_views
 from sklearn import config_context
+from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -22,7 +23,9 @@ import dask.bag as db
 from dask.distributed import Client, LocalCluster
 from sklearn.base import clone
 
-from sklearn_dsh.distributed import ShardedHammingRetriever, _ShardOfFile, _without, transform_dask
+from sklearn_dsh import distributed
+from sklearn_dsh._shards import ShardOfFile, nearest_of_shard, without
+from sklearn_dsh.distributed import ShardedHammingRetriever, transform_dask
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:distributed")
 
@@ -84,7 +87,7 @@ def slow_neighbors(shard, queries, k, mask):
 @pytest.mark.parametrize("kind", ["array", "path", "dask"])
 def test_a_worker_that_dies_in_a_search_costs_no_answer(client, tmp_path, monkeypatch, kind):
     client.wait_for_workers(4, timeout=240)
-    monkeypatch.setattr("sklearn_dsh.distributed._nearest_of_shard", slow_neighbors)
+    monkeypatch.setattr("sklearn_dsh.distributed.nearest_of_shard", slow_neighbors)
     retriever = ShardedHammingRetriever(n_shards=4).fit(galleries(tmp_path)[kind])
     pid = next(iter(client.run(os.getpid).values()))
     killer = Thread(target=lambda: (time.sleep(1), os.kill(pid, signal.SIGKILL)))
@@ -95,6 +98,110 @@ def test_a_worker_that_dies_in_a_search_costs_no_answer(client, tmp_path, monkey
     np.testing.assert_array_equal(distances, expected[0])
     np.testing.assert_array_equal(rows, expected[1])
     assert pid not in client.run(os.getpid).values()
+
+
+def check_answers(retriever, removed=()):
+    """Those of one machine, by every verb that asks the shards."""
+    allowed = np.ones(700, dtype=bool)
+    allowed[list(removed)] = False
+    distances, rows = retriever.kneighbors(QUERIES, 40)
+    expected = brute_force(CODES, QUERIES, 40, allowed=allowed)
+    np.testing.assert_array_equal(distances, expected[0])
+    np.testing.assert_array_equal(rows, expected[1])
+    alone = HammingRetriever().fit(CODES).remove(list(removed))
+    for ours, theirs in zip(
+        retriever.radius_neighbors(QUERIES, 9)[1],
+        alone.radius_neighbors(QUERIES, 9)[1],
+        strict=True,
+    ):
+        assert ours.tolist() == theirs.tolist()
+
+
+@pytest.mark.slow
+def test_a_restarted_cluster(tmp_path):
+    found = galleries(tmp_path)
+    with (
+        LocalCluster(
+            n_workers=1, threads_per_worker=1, dashboard_address=None, memory_limit=0
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        of_file = ShardedHammingRetriever(n_shards=4).fit(found["path"]).remove([3, 400])
+        others = [ShardedHammingRetriever().fit(found[kind]) for kind in ("array", "dask")]
+        client.restart(timeout=240)
+        check_answers(of_file, [3, 400])
+        for retriever in others:
+            for _ in range(2):  # again and again
+                with pytest.raises(NotFittedError, match="The cluster was restarted"):
+                    retriever.kneighbors(QUERIES)
+            check_answers(retriever.fit(CODES))
+
+
+@pytest.mark.parametrize("verb", ["kneighbors", "radius_neighbors", "remove"])
+@pytest.mark.parametrize("kind", ["array", "path", "dask"])
+def test_shards_that_are_gone(client, tmp_path, kind, verb):
+    call = {
+        "kneighbors": lambda retriever: retriever.kneighbors(QUERIES),
+        "radius_neighbors": lambda retriever: retriever.radius_neighbors(QUERIES),
+        "remove": lambda retriever: retriever.remove([5, 690]),
+    }[verb]
+    retriever = ShardedHammingRetriever(n_shards=3).fit(galleries(tmp_path)[kind])
+    retriever.remove([5, 300]).remove([690])
+    client.cancel(retriever._shards)  # as a restart does
+    if kind == "path":
+        call(retriever)
+        check_answers(retriever, [5, 300, 690])
+        assert retriever.n_removed_ == 3
+    else:
+        with pytest.raises(NotFittedError, match="call fit again"):
+            call(retriever)
+
+
+@pytest.mark.parametrize("change", ["gone", "changed"])
+def test_shards_are_not_made_of_another_file(client, tmp_path, change):
+    path = galleries(tmp_path)["path"]
+    retriever = ShardedHammingRetriever(n_shards=2).fit(path)
+    client.cancel(retriever._shards)
+    path.unlink()
+    if change == "changed":
+        np.save(path, CODES[::-1])
+        os.utime(path, ns=(1, 1))
+    with pytest.raises(NotFittedError, match=r"codes\.npy' is gone or was changed since fit: call"):
+        retriever.kneighbors(QUERIES)
+
+
+def test_shards_that_go_in_a_search(client, tmp_path, monkeypatch):
+    retriever = ShardedHammingRetriever(n_shards=2).fit(galleries(tmp_path)["path"])
+    submitted = []
+
+    def submit_and_lose(client, function, *arguments):
+        future = submit(client, function, *arguments)
+        if function is nearest_of_shard and not submitted:
+            client.cancel([*retriever._shards, future])
+            submitted.append(future)
+        return future
+
+    submit = distributed.submit
+    monkeypatch.setattr(distributed, "submit", submit_and_lose)
+    check_answers(retriever)
+    assert submitted
+
+
+def test_another_client_of_another_cluster(client, tmp_path):
+    found = galleries(tmp_path)
+    of_file = ShardedHammingRetriever(n_shards=2).fit(found["path"]).remove([3])
+    of_array = ShardedHammingRetriever(n_shards=2).fit(CODES)
+    with (
+        LocalCluster(
+            n_workers=1, processes=False, dashboard_address=None, memory_limit=0
+        ) as cluster,
+        Client(cluster),
+    ):
+        check_answers(of_file, [3])
+        with pytest.raises(NotFittedError, match="another one than at fit"):
+            of_array.kneighbors(QUERIES)
+    with client.as_current():
+        check_answers(of_array)
 
 
 @pytest.mark.parametrize("kind", ["array", "path"])
@@ -145,8 +252,8 @@ def test_galleries_grow_and_shrink(client, tmp_path, kind):
 def test_a_shard_of_a_file_travels_as_its_path(tmp_path):
     codes = make_codes(0, 20_000, 8, 30, 0.05)
     np.save(tmp_path / "codes.npy", codes)
-    shard = _ShardOfFile.make(str(tmp_path / "codes.npy"), 5000, 20_000, {"n_jobs": 1})
-    shard = _without(shard, [3])
+    shard = ShardOfFile.make(str(tmp_path / "codes.npy"), 5000, 20_000, {"n_jobs": 1})
+    shard = without(shard, [3])
     state = pickle.dumps(shard)
     assert len(state) < 20_000  # the mask has 15,000 bytes, the codes 120,000
     again = pickle.loads(state)

@@ -16,6 +16,16 @@ quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress bar
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
+def device_option(default):
+    """Where networks compute; None where nothing is said."""
+    return click.option(
+        "--device",
+        metavar="NAME",
+        help="Where networks compute: auto (a GPU that is there, else the CPU), cpu, cuda, cuda:1 "
+        f"or another of torch's.  [default: {default}]",
+    )
+
+
 class Command(click.Command):
     """A command that ends with a message, not a traceback, where data or model are wrong."""
 

@@ -13,9 +13,9 @@ import sklearn_dsh
 
 from .._outputs import check_output_file, check_output_folder, replaced
 from .._progress import Progress
-from ._command import Command, count, loading, note, quiet_option
+from ._command import Command, count, device_option, loading, note, quiet_option
 from ._evaluate import PROTOCOLS
-from ._settings import architecture_option, make_architecture
+from ._settings import architecture_option, check_device, make_architecture
 
 LOADERS = {
     "folder": ("load_sketch_photo_folder", {}),
@@ -101,11 +101,12 @@ PACKAGES = ("torch", "scikit-learn", "numpy", "scipy")
 @click.option(
     "--quick", is_flag=True, help="64 bits, one protocol, one seed: a part of the full tables."
 )
+@device_option("auto")
 @click.option("--output", "-o", type=click.Path(), default="comparison", show_default=True)
 @quiet_option
 def compare(
     data, dataset, part, queries, size, architecture, methods, features, protocols, k, published,
-    quick, output, quiet, **lengths,
+    quick, device, output, quiet, **lengths,
 ):  # fmt: skip
     """Run every method on the same DATA, by the same protocols and measures; takes hours.
 
@@ -127,7 +128,9 @@ def compare(
 
     networks = make_architecture(architecture, size)
     size = size or max(networks.sizes().values())
-    known = comparison.default_methods(features, architecture=networks)
+    device = device or "auto"
+    check_device(device)
+    known = comparison.default_methods(features, architecture=networks, device=device)
     unknown = sorted(set(methods) - set(known))
     if unknown:
         raise click.BadParameter(

@@ -6,8 +6,8 @@ import click
 
 from .._model_files import load_model
 from .._outputs import check_space, save_or_keep
-from .._pipelines import last_step
-from ._command import TRUST, Command, count, loading, note, quiet_option
+from .._pipelines import compute_on, last_step
+from ._command import TRUST, Command, count, device_option, loading, note, quiet_option
 from ._files import encode_files, find_images
 
 gallery_option = click.option(
@@ -43,8 +43,9 @@ def about_gallery_bytes(paths, n_bits):
     help="Keep the category of each: the folder that it is in, in PATH or, for a file, itself.",
 )
 @click.option("--skip-bad", is_flag=True, help="Leave out, and tell, what cannot be read.")
+@device_option("that of the model")
 @quiet_option
-def encode(model, paths, output, view, labels, skip_bad, quiet):
+def encode(model, paths, output, view, labels, skip_bad, device, quiet):
     """Encode image files with MODEL and keep their codes in a gallery.
 
     PATHS are files; folders, with all images below them; or - for a list on stdin, one a line. The
@@ -63,6 +64,7 @@ def encode(model, paths, output, view, labels, skip_bad, quiet):
     files = list(found)
     with loading(quiet):
         hasher = load_model(model)
+        compute_on(hasher, device)
     n_bits = last_step(hasher).n_bits
     check_space(output, about_gallery_bytes(files, n_bits))
     model_id = hash_file(model)  # now: another model may be written there while this one encodes

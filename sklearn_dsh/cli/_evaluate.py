@@ -3,7 +3,18 @@
 import click
 
 from .._model_files import load_model
-from ._command import TRUST, Command, count, json_option, loading, note, print_json, quiet_option
+from .._pipelines import compute_on
+from ._command import (
+    TRUST,
+    Command,
+    count,
+    device_option,
+    json_option,
+    loading,
+    note,
+    print_json,
+    quiet_option,
+)
 from ._files import encode_files
 from ._training_items import count_trained_on
 
@@ -26,9 +37,10 @@ PROTOCOLS = ("paper", "unseen")
     show_default=True,
     help="Depth of the precision.",
 )
+@device_option("that of the model")
 @json_option
 @quiet_option
-def evaluate(model, data, protocol, k, as_json, quiet):
+def evaluate(model, data, protocol, k, device, as_json, quiet):
     """Let the test sketches of the folder DATA query its photos, and print how well it went.
 
     Queries are the sketches of the part test of DATA/split.csv, or, without one, a fifth of every
@@ -47,6 +59,7 @@ def evaluate(model, data, protocol, k, as_json, quiet):
         from ..metrics import mean_average_precision, precision_at_k
 
         hasher = load_model(model)
+        compute_on(hasher, device)
     fitted_on = getattr(hasher, "fitted_on_", None)  # None: not written by `fit`
     if protocol is None:
         fitted = None if fitted_on is None else fitted_on["protocol"]

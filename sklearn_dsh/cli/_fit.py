@@ -13,7 +13,7 @@ from .._model_files import save_model
 from .._outputs import MEGABYTE, check_output_file, check_space, save_or_keep
 from .._pipelines import last_step
 from .._progress import Progress
-from ._command import Command, count, loading, note, quiet_option
+from ._command import Command, count, device_option, loading, note, quiet_option
 from ._evaluate import PROTOCOLS
 from ._settings import architecture_option, make_estimator, parse_settings
 from ._training_items import item_ids
@@ -47,7 +47,7 @@ from ._training_items import item_ids
 )
 @click.option("--steps", type=click.IntRange(min=1), help="Gradient steps in all.")
 @click.option("--seed", default=0, show_default=True)
-@click.option("--device", help="auto, cpu, cuda, ...")
+@device_option("auto")
 @click.option(
     "--validation-fraction", type=float, help="Part to hold out, so that the best round is kept."
 )

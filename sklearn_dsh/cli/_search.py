@@ -3,7 +3,16 @@
 import click
 
 from .._model_files import check_same_model, load_model
-from ._command import TRUST, Command, json_option, loading, print_json, quiet_option
+from .._pipelines import compute_on
+from ._command import (
+    TRUST,
+    Command,
+    device_option,
+    json_option,
+    loading,
+    print_json,
+    quiet_option,
+)
 from ._files import encode_files, find_images
 
 _FEW = 100  # sketches, which are encoded within seconds
@@ -26,9 +35,10 @@ _FEW = 100  # sketches, which are encoded within seconds
     show_default=True,
     help="What the files are: image for photos that look for photos.",
 )
+@device_option("that of the model")
 @json_option
 @quiet_option
-def search(model, gallery, sketches, top, radius, view, as_json, quiet):
+def search(model, gallery, sketches, top, radius, view, device, as_json, quiet):
     """Print the photos of GALLERY nearest to each of SKETCHES: distance in bits, path, label.
 
     SKETCHES are files with dark strokes on white; folders of such; or - for a list on stdin. With
@@ -45,6 +55,7 @@ def search(model, gallery, sketches, top, radius, view, as_json, quiet):
 
     with loading(quiet):
         hasher = load_model(model)
+        compute_on(hasher, device)
         held = Gallery.load(gallery)
         files = list(find_images(sketches))
         check_same_model(held, hasher, model, gallery)

@@ -2,7 +2,7 @@
 
 import click
 
-from ._command import TRUST, Command, loading, note, quiet_option
+from ._command import TRUST, Command, device_option, loading, note, quiet_option
 
 
 @click.command(cls=Command, short_help="Serve a page to draw on.", epilog=TRUST)
@@ -61,6 +61,7 @@ from ._command import TRUST, Command, loading, note, quiet_option
     "and taking the answer.",
 )
 @click.option("--open/--no-open", "open_browser", default=True, help="Show the page at once.")
+@device_option("that of the model")
 @quiet_option
 def serve(model, gallery, **options):
     """Serve a page on which drawing finds the photos of GALLERY, until Ctrl+C is pressed.

@@ -62,6 +62,13 @@ def make_architecture(name, size):
         raise click.UsageError(str(error)) from error
 
 
+def check_device(device):
+    """ValueError if there is no such device to train on."""
+    from .._devices import resolve_device
+
+    resolve_device(device)
+
+
 def make_estimator(method_name, settings, steps, architecture="compact", size=None):
     """An unfitted hasher, or a Pipeline of features and one.
 

@@ -61,11 +61,11 @@ def _gf_hog(problem):
     )
 
 
-def _pretrained(backbone, size):
+def _pretrained(backbone, size, device):
     """A function of a problem, one for all methods: those with the same share their features."""
 
     def features(problem):
-        view = BackboneFeatures(backbone, size=size)
+        view = BackboneFeatures(backbone, size=size, device=device)
         return PerView(sketch=view, image=view)
 
     return features
@@ -249,6 +249,7 @@ def default_methods(
     features: Literal["HOG", "fc", "pretrained", "vectors"] = "HOG",
     *,
     architecture: Literal["compact", "paper", "pretrained"] | Architecture = "compact",
+    device: str = "auto",
 ) -> dict[str, "Method"]:
     """The methods of a comparison: DSH, those it is compared with, and plain features.
 
@@ -264,6 +265,8 @@ def default_methods(
         deep ones by small fully connected networks, and they are ranked on their own, too.
     architecture : {"compact", "paper", "pretrained"} or Architecture, default="compact"
         The networks of the deep methods.
+    device : str, default="auto"
+        Where networks compute: "auto", or the name of a torch device.
 
     Returns
     -------
@@ -287,7 +290,7 @@ def default_methods(
     ['DSH', 'DCMH', 'SDH', 'SePH']
     """
     known = {
-        name: replace(method, make=partial(method.make, architecture=architecture))
+        name: replace(method, make=partial(method.make, architecture=architecture, device=device))
         if method.reads == "images"
         else method
         for name, method in METHODS.items()
@@ -307,7 +310,9 @@ def default_methods(
         architecture = resolve_architecture(architecture)
         is_one = isinstance(architecture, Pretrained)
         reads = _pretrained(
-            architecture.backbone if is_one else None, architecture.size if is_one else None
+            architecture.backbone if is_one else None,
+            architecture.size if is_one else None,
+            device,
         )
         chosen = {name: method for name, method in known.items() if method.reads == "images"}
         chosen |= {
@@ -324,7 +329,7 @@ def default_methods(
     kept = {}
 
     def make(n_bits, random_state):
-        settings = {"architecture": architecture, "random_state": random_state}
+        settings = {"architecture": architecture, "device": device, "random_state": random_state}
         return KeptHasher(DeepSketchHasher(n_bits, **settings), kept)
 
     def networks(problem, n_bits, random_state):

@@ -13,11 +13,12 @@ from sklearn.base import (
 )
 from sklearn.utils._param_validation import StrOptions
 
+from .._devices import resolve_encoding_device
 from ..preprocessing._images import ImageInputMixin, check_images
 from ._batches import ImageSource, as_tensor, read_blocks
 from ._pixels import to_network
 from ._polarity import POLARITIES, check_strokes
-from ._weights import cached_network, resolve_encoding_device, start_from
+from ._weights import cached_network, start_from
 from .architectures import Backbone, Pretrained, TorchBackbone, describe_network
 
 

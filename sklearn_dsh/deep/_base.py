@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from .._devices import resolve_device, resolve_encoding_device
 from ..base import BaseCrossModalHasher
 from ._batches import kind_of, make_source, make_tokens, wants_tokens
 from ._encoder import Encoder
@@ -17,14 +18,7 @@ from ._fit import check_settings
 from ._optimizer import PRECISIONS, SCHEDULES
 from ._polarity import check_strokes
 from ._training import compute_outputs
-from ._weights import (
-    cached_network,
-    count_bytes,
-    from_arrays,
-    resolve_device,
-    resolve_encoding_device,
-    shapes_of,
-)
+from ._weights import cached_network, count_bytes, from_arrays, shapes_of
 from .architectures import BY_NAME, Architecture, describe_network, resolve_architecture
 
 

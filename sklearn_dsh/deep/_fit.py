@@ -11,6 +11,7 @@ import torch
 from sklearn.base import clone
 from sklearn.utils import check_random_state
 
+from .._devices import resolve_device
 from .._outputs import MEGABYTE, check_output_folder
 from .._progress import Progress
 from ..preprocessing import EdgeTokens
@@ -36,7 +37,6 @@ from ._weights import (
     count_bytes,
     from_arrays,
     in_half,
-    resolve_device,
     seeded,
     start_from,
     thread_limit,

@@ -1,13 +1,14 @@
-"""Between torch modules and what an estimator keeps: arrays, a device, seeds, a cache."""
+"""Between torch modules and what an estimator keeps: arrays, seeds, a cache."""
 
 import hashlib
 import threading
-import warnings
 import weakref
 from contextlib import contextmanager
 
 import numpy as np
 import torch
+
+from .._forks import ForkSafeLock
 
 
 def to_arrays(module):
@@ -104,48 +105,16 @@ def from_tensors(tensors):
     }
 
 
-class NoCuda(ValueError):
-    """CUDA was asked for where there is none."""
-
-
-def resolve_device(device):
-    """ "auto" -> CUDA when there is one, else the CPU; anything else is a torch device name."""
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(device)
-    except RuntimeError as error:
-        raise ValueError(
-            f"device={device!r} is no device of torch {torch.__version__}: expected 'auto', 'cpu', "
-            f"'cuda' or 'cuda:0', say ({error})."
-        ) from error
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise NoCuda(
-            f"device={str(device)!r} was asked for, but torch {torch.__version__} sees no CUDA "
-            "device: use device='auto' or 'cpu', or install a CUDA build of torch."
-        )
-    return device
-
-
-def resolve_encoding_device(device):
-    """As `resolve_device`, but what was trained on CUDA is read on a CPU where there is none."""
-    try:
-        return resolve_device(device)
-    except NoCuda as error:
-        warnings.warn(f"{error} Encoding on the CPU.", RuntimeWarning, stacklevel=3)
-        return torch.device("cpu")
-
-
 # Torch's default generator and its number of threads belong to the process: one training at a
 # time, so that an integer seed repeats its result when several threads fit.
-_TRAINING = threading.RLock()
+_TRAINING = ForkSafeLock(threading.RLock)
 
 
 @contextmanager
 def seeded(seed, device):
     """Torch's default generators seeded inside, and as they were afterwards."""
     devices = [device] if device.type == "cuda" else []
-    with _TRAINING, torch.random.fork_rng(devices=devices):
+    with _TRAINING.held(), torch.random.fork_rng(devices=devices):
         # Not torch.manual_seed, which seeds every CUDA device there is.
         torch.default_generator.manual_seed(seed)
         for cuda in devices:
@@ -191,7 +160,7 @@ def thread_limit(limit):
     if limit is None:
         yield
         return
-    with _TRAINING:
+    with _TRAINING.held():
         before = torch.get_num_threads()
         torch.set_num_threads(min(limit, before))
         try:

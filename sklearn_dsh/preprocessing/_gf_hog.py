@@ -5,7 +5,7 @@ from numbers import Integral, Real
 from typing import Any, Literal, Self
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import delayed
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import (
     BaseEstimator,
@@ -18,6 +18,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from .._forks import openmp_in_child
+from .._parallel import in_parallel
 from ._bit_depth import told_once
 from ._gradient_field import edge_directions, harmonic_field, window_histograms
 from ._images import ImageInputMixin, check_images
@@ -171,10 +173,9 @@ class GFHOGFeatures(
             )
         if len(descriptors) > _FIT_DESCRIPTORS:
             descriptors = descriptors[rng.permutation(len(descriptors))[:_FIT_DESCRIPTORS]]
-        clusters = MiniBatchKMeans(
-            self.n_words, batch_size=4096, n_init="auto", random_state=rng
-        ).fit(descriptors)
-        self.words_ = clusters.cluster_centers_
+        clusters = MiniBatchKMeans(self.n_words, batch_size=4096, n_init="auto", random_state=rng)
+        with openmp_in_child():
+            self.words_ = clusters.fit(descriptors).cluster_centers_
         return self
 
     def transform(self, X: ArrayLike) -> NDArray[np.float32]:
@@ -200,13 +201,14 @@ class GFHOGFeatures(
         return np.concatenate(self._in_batches(self._count, X, np.arange(X.shape[0])))
 
     def _in_batches(self, function, X, rows):
-        with told_once():
-            return Parallel(n_jobs=self.n_jobs)(
-                delayed(function)(
-                    read_strokes(X[rows[start : start + _BATCH]], self.image_size, self.edges)
-                )
-                for start in range(0, len(rows), _BATCH)
+        calls = (
+            delayed(function)(
+                read_strokes(X[rows[start : start + _BATCH]], self.image_size, self.edges)
             )
+            for start in range(0, len(rows), _BATCH)
+        )
+        with told_once():
+            return in_parallel(calls, self.n_jobs)
 
     def _count(self, ink):
         counts = np.zeros((len(ink), len(self.words_)), dtype=np.float32)

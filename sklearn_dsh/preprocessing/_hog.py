@@ -4,7 +4,7 @@ from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import delayed
 from numpy.typing import ArrayLike, NDArray
 from skimage.feature import hog
 from sklearn.base import (
@@ -15,6 +15,7 @@ from sklearn.base import (
 )
 from sklearn.utils._param_validation import Interval
 
+from .._parallel import in_parallel
 from ._bit_depth import told_once
 from ._images import ImageInputMixin, check_images, grey_batch
 
@@ -129,14 +130,12 @@ class HOGFeatures(
         X = check_images(X)
         self._blocks_per_side()
         n = X.shape[0]
+        calls = (
+            delayed(self._describe)(grey_batch(X, start, min(start + _BATCH, n), self.image_size))
+            for start in range(0, n, _BATCH)
+        )
         with told_once():
-            parts = Parallel(n_jobs=self.n_jobs)(
-                delayed(self._describe)(
-                    grey_batch(X, start, min(start + _BATCH, n), self.image_size)
-                )
-                for start in range(0, n, _BATCH)
-            )
-        return np.concatenate(parts)
+            return np.concatenate(in_parallel(calls, self.n_jobs))
 
     def _describe(self, images):
         features = np.empty((len(images), self._n_features_out), dtype=np.float32)

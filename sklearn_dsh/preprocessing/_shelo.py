@@ -4,7 +4,7 @@ from numbers import Integral
 from typing import Any, Literal, Self
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import delayed
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import (
     BaseEstimator,
@@ -14,6 +14,7 @@ from sklearn.base import (
 )
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from .._parallel import in_parallel
 from ._bit_depth import told_once
 from ._images import ImageInputMixin, check_images
 from ._strokes import read_strokes, soft_bins, stroke_directions
@@ -154,14 +155,14 @@ class SHELOFeatures(
         self._validate_params()
         X = check_images(X)
         self._check_grid()
-        with told_once():
-            parts = Parallel(n_jobs=self.n_jobs)(
-                delayed(self._describe)(
-                    read_strokes(X[start : start + _BATCH], self.image_size, self.edges)
-                )
-                for start in range(0, X.shape[0], _BATCH)
+        calls = (
+            delayed(self._describe)(
+                read_strokes(X[start : start + _BATCH], self.image_size, self.edges)
             )
-        return np.concatenate(parts)
+            for start in range(0, X.shape[0], _BATCH)
+        )
+        with told_once():
+            return np.concatenate(in_parallel(calls, self.n_jobs))
 
     def _describe(self, ink):
         to_cells = _soft_assignment(self.image_size, self.n_cells)

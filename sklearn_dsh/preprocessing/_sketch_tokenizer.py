@@ -18,6 +18,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
+from .._forks import openmp_in_child
 from ._channels import channel_planes, draw_lookups, look_up, planes_shape
 from ._images import SMALLEST_SIDE, check_images
 from ._thinning import fill_between, line_ridges
@@ -222,9 +223,9 @@ class SketchTokenizer(TransformerMixin, BaseEstimator):
             return daisy(lines, step=1, radius=radius)[on[:, 0], on[:, 1]]
 
         descriptors = np.concatenate(self._in_threads(describe, patches))
-        clusters = MiniBatchKMeans(
-            self.n_tokens, batch_size=4096, n_init="auto", random_state=rng
-        ).fit_predict(descriptors)
+        k_means = MiniBatchKMeans(self.n_tokens, batch_size=4096, n_init="auto", random_state=rng)
+        with openmp_in_child():
+            clusters = k_means.fit_predict(descriptors)
         total = np.zeros((self.n_tokens, self.patch_size, self.patch_size), dtype=np.float32)
         start = 0
         for _, contour, on, _ in patches:

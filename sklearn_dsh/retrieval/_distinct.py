@@ -1,9 +1,8 @@
 """What the structures of distinct codes have in common."""
 
-from functools import cached_property
-
 import numpy as np
 
+from sklearn_dsh._forks import cached
 from sklearn_dsh.retrieval import _kernels
 from sklearn_dsh.retrieval._linear_scan import (
     no_rows,
@@ -63,7 +62,7 @@ class DistinctCodes:
     def n_distinct(self):
         return len(self.starts) - 1
 
-    @cached_property
+    @cached
     def n_bytes_taken(self):
         """Memory of the structure."""
         return sum(value.nbytes for value in vars(self).values() if hasattr(value, "nbytes"))

@@ -58,7 +58,8 @@ class HammingRetriever(BaseEstimator):
         all processors. Small searches stay in the calling thread.
     device : str, default="cpu"
         Where to scan: "cpu", or the name of a torch device, "cuda" say, which then holds the
-        gallery; `algorithm` is then "auto" or "linear_scan".
+        gallery; `algorithm` is then "auto" or "linear_scan". What was fitted on a device that is
+        missing where it is loaded searches on the CPU, with a warning.
 
     Attributes
     ----------
@@ -150,6 +151,10 @@ class HammingRetriever(BaseEstimator):
                 f"device={self.device!r} searches by a linear scan: algorithm={self.algorithm!r} "
                 "is for device='cpu'."
             )
+        if self.device != "cpu":
+            from sklearn_dsh._devices import find_device
+
+            find_device(self.device)  # refused before an earlier gallery is lost
         self._buffer = self._check_codes(X, reset=True)
         self._structure, self._kept, self._held_mask, self._last_stats = None, None, None, None
         self.n_removed_ = 0
@@ -400,15 +405,21 @@ class HammingRetriever(BaseEstimator):
         gallery = self._buffer[: self.n_samples_fit_]
         self._n_considered = len(gallery)
         if self.device != "cpu":
-            from sklearn_dsh.retrieval._torch_scan import TorchScan
-
-            self._structure = TorchScan(gallery, self.device)
+            self._structure = self._put_on_device(gallery)
         elif self.algorithm == "auto":
             self._structure = choose_structure(gallery, n_jobs=self.n_jobs)
         elif self.algorithm == "balls":
             self._structure = Balls(gallery, n_jobs=self.n_jobs)
         elif self.algorithm == "multi_index":
             self._structure = MultiIndex(gallery)
+
+    def _put_on_device(self, gallery):
+        """A `TorchScan`; None where what was fitted elsewhere finds no such device."""
+        from sklearn_dsh._devices import find_device_or_warn
+        from sklearn_dsh.retrieval._torch_scan import TorchScan
+
+        device = find_device_or_warn(self.device, "Searching")
+        return None if device is None else TorchScan(gallery, device)
 
     def _search_within(self, X, radius, mask):
         check_is_fitted(self)

@@ -6,13 +6,13 @@ once and after a fork. A part of the work is either some of the queries or, when
 some of the gallery; what comes out does not depend on it.
 """
 
-from functools import cached_property
 from itertools import pairwise
 from threading import Thread
 
 import numpy as np
 from joblib import cpu_count, effective_n_jobs
 
+from sklearn_dsh._forks import cached
 from sklearn_dsh.retrieval import _kernels
 
 # Bytes of a gallery block, as planes: half a level-1 cache.
@@ -284,11 +284,11 @@ class RowMask:
     def __getitem__(self, rows):
         return RowMask(self.mask[rows])
 
-    @cached_property
+    @cached
     def count(self):
         return int(np.count_nonzero(self.mask))
 
-    @cached_property
+    @cached
     def words(self):
         return row_bits(self.mask)
 

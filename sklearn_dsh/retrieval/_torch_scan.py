@@ -20,30 +20,15 @@ class TorchScan:
     Parameters
     ----------
     gallery : ndarray of shape (n, n_bytes), dtype uint8
-    device : str
-        Of torch.
-
-    Raises
-    ------
-    ValueError
-        If there is no such device.
+    device : torch.device
     """
 
     name = "linear_scan"
     n_distinct = shares = None
 
     def __init__(self, gallery, device):
-        try:
-            self.device = torch.device(device)
-            self.gallery = torch.empty(gallery.shape, dtype=torch.uint8, device=self.device)
-        except (RuntimeError, AssertionError, NotImplementedError) as error:
-            if isinstance(error, torch.OutOfMemoryError):
-                raise
-            raise ValueError(
-                f"device={device!r} was asked for, but torch {torch.__version__} sees no such "
-                f"device ({error}): use device='cpu', or install a build of torch that has it."
-            ) from error
-        self.gallery.copy_(torch.tensor(gallery))
+        self.device = device
+        self.gallery = torch.tensor(gallery, device=device)
         # Halves are for tensor cores, and hold whole numbers up to 2,048.
         halves = self.device.type != "cpu" and 8 * gallery.shape[1] <= 2048
         self.float = torch.float16 if halves else torch.float32

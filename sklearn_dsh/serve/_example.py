@@ -26,7 +26,9 @@ def example_folder():
     return Path(cache) / "sklearn-dsh" / f"example-{_FORMAT}-{__version__}"
 
 
-def ensure_example(*, n_sketches=1040, n_photos=1040, n_held_out=260, n_steps=N_STEPS, quiet=False):
+def ensure_example(
+    *, n_sketches=1040, n_photos=1040, n_held_out=260, n_steps=N_STEPS, device=None, quiet=False
+):
     """Train on synthetic drawings, unless that was done before.
 
     Parameters
@@ -37,6 +39,8 @@ def ensure_example(*, n_sketches=1040, n_photos=1040, n_held_out=260, n_steps=N_
         Further sketches, to start from and to calibrate on.
     n_steps : int
         Gradient steps of each of three rounds.
+    device : str or None
+        Where to train; None: "auto".
     quiet : bool
         Whether to show no progress.
 
@@ -56,14 +60,14 @@ def ensure_example(*, n_sketches=1040, n_photos=1040, n_held_out=260, n_steps=N_
     # Made aside and moved, so that what was interrupted is never taken for complete.
     made = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", dir=folder.parent))
     try:
-        _make_example(made, folder, n_sketches, n_photos, n_held_out, n_steps, quiet)
+        _make_example(made, folder, n_sketches, n_photos, n_held_out, n_steps, device, quiet)
         made.rename(folder)
     finally:
         shutil.rmtree(made, ignore_errors=True)
     return folder
 
 
-def _make_example(made, final, n_sketches, n_photos, n_held_out, n_steps, quiet):
+def _make_example(made, final, n_sketches, n_photos, n_held_out, n_steps, device, quiet):
     with Progress(desc="Making drawings", disable=quiet):
         data = make_sketch_photo(
             n_categories=13,
@@ -73,10 +77,11 @@ def _make_example(made, final, n_sketches, n_photos, n_held_out, n_steps, quiet)
             random_state=0,
         )
     hasher = DeepSketchHasher(
-        64, max_iter=3, steps_per_iter=n_steps, verbose=not quiet, random_state=0
-    )
+        64, max_iter=3, steps_per_iter=n_steps, device=device or "auto", verbose=not quiet,
+        random_state=0,
+    )  # fmt: skip
     hasher.fit(data.sketches[:n_sketches], data.images, (data.y_sketch[:n_sketches], data.y_image))
-    joblib.dump(hasher, made / "model.joblib")
+    joblib.dump(hasher.set_params(device="auto"), made / "model.joblib")
     (made / "photos").mkdir()
     # Photos have names as in anybody's folder: of what they show, and counted.
     names = [f"{label}_{i:04d}.png" for i, label in enumerate(data.y_image)]

@@ -10,6 +10,7 @@ from itertools import zip_longest
 from pathlib import Path
 
 from .._model_files import load_model
+from .._pipelines import compute_on
 from .._progress import Progress
 from ..datasets._files import existing_folder
 from ..datasets._finding import PassedOver, images_below, images_by_category
@@ -39,6 +40,7 @@ def run(
     max_connections: int = MAX_CONNECTIONS,
     timeout: float = TIMEOUT,
     open_browser: bool = True,
+    device: str | None = None,
     quiet: bool = False,
 ) -> None:
     """Serve the page until Ctrl+C is pressed.
@@ -79,6 +81,8 @@ def run(
         taking the answer. The time that a search waits for its turn does not count.
     open_browser : bool, default=True
         Show the page in the browser.
+    device : str, default=None
+        Where networks compute: "auto", or the name of a torch device; None: as the model says.
     quiet : bool, default=False
         Whether to show no progress.
 
@@ -86,10 +90,15 @@ def run(
     ------
     ValueError
         If only one of model and gallery is given, they do not go together, the gallery has no
-        labels and is to be calibrated, a folder holds no sketches, or a limit is less than 1 (a
-        timeout: 0 or less).
+        labels and is to be calibrated, a folder holds no sketches, a limit is less than 1 (a
+        timeout: 0 or less), or `device` is no device or the model has no networks.
     OSError
         If the port is taken, or a file is missing.
+
+    Warns
+    -----
+    RuntimeWarning
+        If the device is not there: the CPU takes its place.
     """
     if (model is None) != (gallery is None):
         given, missing = ("gallery", "model") if model is None else ("model", "gallery")
@@ -103,7 +112,7 @@ def run(
     # First, so that a port that is taken is known before anything is trained.
     listener = _listen(host, port)
     with listener:
-        loaded = _load(model, gallery, calibrate, samples, quiet=quiet)
+        loaded = _load(model, gallery, calibrate, samples, device=device, quiet=quiet)
         app = create_app(
             **loaded,
             title=title or TITLE,
@@ -145,9 +154,9 @@ def _allow_open_files(max_connections):
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
-def _load(model, gallery, calibrate, samples, *, quiet=False):
+def _load(model, gallery, calibrate, samples, *, device=None, quiet=False):
     if model is None:
-        folder = ensure_example(quiet=quiet)
+        folder = ensure_example(device=device, quiet=quiet)
         model, gallery, calibrate = (
             folder / name for name in ("model.joblib", "gallery", SKETCHES)
         )
@@ -157,6 +166,7 @@ def _load(model, gallery, calibrate, samples, *, quiet=False):
     with Progress(desc="Loading", disable=quiet):
         held = Gallery.load(gallery)
         hasher = load_model(model)
+        compute_on(hasher, device)
         held.check_model(model)
         confidence = None if labelled is None else calibrate_page(hasher, held, labelled)
     if confidence is not None and confidence.min_agreement == float("inf"):

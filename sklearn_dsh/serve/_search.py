@@ -1,11 +1,11 @@
 """One search: from an uploaded picture to the nearest photos of the gallery."""
 
-import threading
 import time
 import warnings
 
 import numpy as np
 
+from .._forks import ForkSafeLock
 from .._pipelines import last_step, project
 from ..codes import pack_bits
 from ..views import SketchImageArray
@@ -35,7 +35,7 @@ class DrawingSearch:
 
     def __init__(self, hasher, pages, confidence=None):
         self.hasher, self.pages, self.confidence = hasher, pages, confidence
-        self._lock = threading.Lock()
+        self._lock = ForkSafeLock()
         self.shape = sketch_shape(hasher)
         n_bits, gallery = last_step(hasher).n_bits, pages.gallery
         if n_bits != gallery.n_bits:
@@ -80,13 +80,13 @@ class DrawingSearch:
 
     def nearest(self, code, start, *, like=None):
         """A page of the photos nearest to a code, as `Pages.nearest` gives it."""
-        with self._lock:
+        with self._lock.held():
             return self.pages.nearest(code, start, like=like)[0]
 
     def _find(self, sketch):
         # One at a time: each takes every core, and two together take longer than one by one.
         n_judged = self.confidence.n_neighbors if self.confidence else 0
-        with self._lock:
+        with self._lock.held():
             start = time.perf_counter()
             values = project_sketches(self.hasher, sketch)[0]
             code = pack_bits(values[None] >= 0)[0]

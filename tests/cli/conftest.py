@@ -48,7 +48,7 @@ def shared(tmp_path_factory):
     return root
 
 
-@pytest.fixture(name="run")
+@pytest.fixture(name="run", scope="session")
 def run_fixture():
     return run
 

@@ -27,6 +27,7 @@ DEFAULTS = {
     "max_connections": 256,
     "timeout": 30.0,
     "open_browser": True,
+    "device": None,
     "quiet": False,
 }
 
@@ -52,6 +53,7 @@ DEFAULTS = {
             (None, None),
             {"max_bytes": 9, "max_connections": 7},
         ),
+        (["m.joblib", "g", "--device", "mps"], ("m.joblib", "g"), {"device": "mps"}),
         (["--port", "0", "--host", "localhost"], (None, None), {"port": 0, "host": "localhost"}),
     ],
 )

@@ -97,18 +97,6 @@ def test_threads_are_given_back():
     assert torch.get_num_threads() == before
 
 
-def test_device_names():
-    assert _weights.resolve_device("cpu").type == "cpu"
-    if torch.cuda.is_available():
-        assert _weights.resolve_device("auto").type == "cuda"
-    else:
-        assert _weights.resolve_device("auto").type == "cpu"
-        with pytest.raises(ValueError, match="sees no CUDA device"):
-            _weights.resolve_device("cuda")
-        with pytest.warns(RuntimeWarning, match="Encoding on the CPU"):
-            assert _weights.resolve_encoding_device("cuda").type == "cpu"
-
-
 class Owner:
     pass
 
@@ -130,9 +118,3 @@ def test_networks_are_built_once_and_dropped_with_their_owner():
     del owner
     gc.collect()
     assert alive() is None
-
-
-@pytest.mark.parametrize("resolve", [_weights.resolve_device, _weights.resolve_encoding_device])
-def test_a_wrong_name_is_no_missing_device(resolve):
-    with pytest.raises(ValueError, match="device='gpu' is no device of torch"):
-        resolve("gpu")

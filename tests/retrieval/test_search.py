@@ -580,14 +580,11 @@ def test_torch_with_hidden_rows_and_without_the_query_itself(monkeypatch):
             np.testing.assert_array_equal(a, b)
 
 
-def test_devices_that_are_not_there():
+def test_devices_that_are_refused():
     codes = np.zeros((9, 1), np.uint8)
     with pytest.raises(ValueError, match="searches by a linear scan: algorithm='balls'"):
         HammingRetriever(device="cuda", algorithm="balls").fit(codes)
-    if not torch.cuda.is_available():
-        with pytest.raises(ValueError, match="sees no such device"):
-            HammingRetriever(device="cuda").fit(codes)
-    with pytest.raises(ValueError, match="device='abacus' was asked for"):
+    with pytest.raises(ValueError, match="device='abacus' is no device of torch"):
         HammingRetriever(device="abacus").fit(codes)
 
 
