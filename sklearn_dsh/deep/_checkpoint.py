@@ -1,8 +1,10 @@
 """Checkpoints of a fit: written whole or not at all, and read only by the fit that wrote them."""
 
+import errno
 import os
 import time
 import warnings
+import zipfile
 from contextlib import contextmanager
 
 import joblib
@@ -61,21 +63,22 @@ class Checkpoint:
             self._part.unlink(missing_ok=True)
         if not self.path.exists():
             return None
-        try:
-            held = torch.load(self.path, map_location="cpu", weights_only=True)
-        except (OSError, MemoryError):  # says nothing about the file
-            raise
-        except Exception as error:  # zip, pickle and torch have an exception for each damage
-            raise ValueError(
-                f"The checkpoint {os.fspath(self.path)!r} is cut off, damaged or no checkpoint "
-                f"({type(error).__name__}). Remove it to train from the start."
-            ) from error
+        with open(self.path, "rb") as file, self.named_damage():
+            _compare_checksums(file)
+            file.seek(0)
+            held = torch.load(file, map_location="cpu", weights_only=True)
         if not isinstance(held, dict) or held.get("format") != FORMAT:
             raise ValueError(
                 f"{os.fspath(self.path)!r} is no checkpoint of this version. "
                 "Remove it, or give another checkpoint_dir."
             )
-        theirs = held["fingerprint"]
+        with self.named_damage():
+            theirs, state = dict(held["fingerprint"]), dict(held["state"])
+            if state["rows"] is not None:
+                state["rows"] = {
+                    part: {view: rows.numpy() for view, rows in views.items()}
+                    for part, views in state["rows"].items()
+                }
         names = sorted(theirs.keys() | self.fingerprint.keys())
         differ = [name for name in names if theirs.get(name) != self.fingerprint.get(name)]
         if differ:
@@ -83,13 +86,22 @@ class Checkpoint:
                 f"The checkpoint {os.fspath(self.path)!r} is of another fit, with other "
                 f"{', '.join(differ)}. Give another checkpoint_dir, or remove the file."
             )
-        state = held["state"]
-        if state["rows"] is not None:
-            state["rows"] = {
-                part: {view: rows.numpy() for view, rows in views.items()}
-                for part, views in state["rows"].items()
-            }
         return state
+
+    @contextmanager
+    def named_damage(self):
+        """Let what goes wrong with the contents of the file say so."""
+        try:
+            yield
+        except MemoryError:  # says nothing about the file
+            raise
+        except Exception as error:  # zip, pickle and torch have an exception for each damage
+            if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+                raise
+            raise ValueError(
+                f"The checkpoint {os.fspath(self.path)!r} is cut off, damaged or no checkpoint "
+                f"({type(error).__name__}). Remove it to train from the start."
+            ) from error
 
     @property
     def _part(self):
@@ -117,7 +129,7 @@ class Checkpoint:
             try:
                 self._write(lambda file: torch.save(held, file))
                 os.replace(self._part, self.path)
-            except (OSError, RuntimeError) as error:  # torch's own, if a write was cut short
+            except (OSError, RuntimeError, MemoryError) as error:  # RuntimeError: torch's own
                 self._warn(error)
             finally:
                 self._part.unlink(missing_ok=True)
@@ -130,7 +142,8 @@ class Checkpoint:
         if not self._failed:
             if not isinstance(error, OSError):
                 error = (
-                    f"{os.fspath(self.path)!r} could not be written (is the disk full?): {error}"
+                    f"{os.fspath(self.path)!r} could not be written (is the disk, or the memory, "
+                    f"full?): {error or type(error).__name__}"
                 )
             warnings.warn(
                 f"{error} The training goes on; an interruption would lose what came since the "
@@ -167,6 +180,14 @@ def told_of(checkpoint):
                 "same call goes on from there."
             )
         raise KeyboardInterrupt(text) from None
+
+
+def _compare_checksums(file):
+    """ValueError if a part of the archive is not as it was written: torch does not look."""
+    with zipfile.ZipFile(file) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise ValueError(f"{damaged} is not as it was written")
 
 
 def fingerprint(hasher, views, labels, start):

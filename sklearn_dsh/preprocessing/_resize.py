@@ -8,6 +8,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 
+# Pillow has EPS drawn by Ghostscript: files of strangers would have a program read them.
+_RUN_PROGRAMS = ("EPS", "WMF", "EMF")
+
+
 def load_image(
     path: str | os.PathLike[str], size: int | None = None, mode: Literal["L", "RGB"] = "RGB"
 ) -> NDArray[np.uint8]:
@@ -32,18 +36,28 @@ def load_image(
     Raises
     ------
     ValueError
-        If the file is missing, empty, cut off or no image; the path is named.
+        If the file is missing, empty, cut off, no image, or one that another program would have to
+        draw (EPS, WMF), or it has more pixels than Pillow lets through (``2 *
+        PIL.Image.MAX_IMAGE_PIXELS``, 179 million); the path is named.
+    MemoryError
+        If there is not memory enough, which is up to 16 bytes a pixel; the path is named.
     """
     if mode not in ("L", "RGB"):
         raise ValueError(f"mode={mode!r}: expected 'L' (grey) or 'RGB' (colour).")
     path = str(os.fspath(path))  # of numpy, too
     try:
         with Image.open(path) as image:
+            if image.format in _RUN_PROGRAMS:
+                raise ValueError(
+                    f"{image.format} files are drawn by another program, which is not started"
+                )
             if size is not None:
                 # A JPEG decoder can shrink while it decodes, which is many times faster.
                 image.draft(None, (2 * size, 2 * size))
             image = ImageOps.exif_transpose(image)
             image = _as_mode(image, mode)
+    except MemoryError as error:  # says nothing about the file
+        raise MemoryError(f"No memory is left to read the image file {path!r}.") from error
     except Exception as error:  # Pillow's decoders raise a dozen different types
         raise ValueError(
             f"Cannot read the image file {path!r}: {_reason(path, error)}. "
