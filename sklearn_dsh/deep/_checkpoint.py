@@ -6,6 +6,7 @@ import time
 import warnings
 import zipfile
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 import joblib
 import numpy as np
@@ -160,9 +161,32 @@ class Checkpoint:
             file.flush()
             os.fsync(file.fileno())
 
+    def finish(self):
+        """The fit is done: remove the file, at once or, inside `kept_until_saved`, later."""
+        waiting = _WAITING.get()
+        if waiting is None:
+            self.remove()
+        else:
+            waiting.append(self)
+
     def remove(self):
         for path in (self.path, self._part):  # writing may have been interrupted
             path.unlink(missing_ok=True)
+
+
+_WAITING = ContextVar("checkpoints of finished fits", default=None)
+
+
+@contextmanager
+def kept_until_saved():
+    """Keep checkpoints of the fits inside to the end: until then their result is nowhere else."""
+    token = _WAITING.set([])
+    try:
+        yield
+        for checkpoint in _WAITING.get():
+            checkpoint.remove()
+    finally:
+        _WAITING.reset(token)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from PIL import Image, ImageOps
 
 # Pillow has EPS drawn by Ghostscript: files of strangers would have a program read them.
 _RUN_PROGRAMS = ("EPS", "WMF", "EMF")
+_LITTLE_MEMORY = 3 << 30  # bytes: what the largest image that Pillow lets through takes
 
 
 def load_image(
@@ -56,9 +57,9 @@ def load_image(
                 image.draft(None, (2 * size, 2 * size))
             image = ImageOps.exif_transpose(image)
             image = _as_mode(image, mode)
-    except MemoryError as error:  # says nothing about the file
-        raise MemoryError(f"No memory is left to read the image file {path!r}.") from error
     except Exception as error:  # Pillow's decoders raise a dozen different types
+        if isinstance(error, MemoryError) and _memory_is_short():
+            raise MemoryError(f"No memory is left to read the image file {path!r}.") from error
         raise ValueError(
             f"Cannot read the image file {path!r}: {_reason(path, error)}. "
             "Expected a complete image in a format that Pillow reads; repair or remove the file."
@@ -118,6 +119,15 @@ def _as_mode(image, mode):
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image)
     return image.convert(mode)
+
+
+def _memory_is_short():
+    """Whether there is little memory; if not, a damaged file asked for too much of it."""
+    try:
+        bytearray(_LITTLE_MEMORY)  # reserved, not touched
+    except MemoryError:
+        return True
+    return False
 
 
 def _reason(path, error):

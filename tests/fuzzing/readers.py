@@ -88,9 +88,13 @@ class Images(Reader):
         return pixels
 
     def may_be_shorter(self, seed, kept):
-        # The last number of an image in text, which need not end in a line break.
+        # The last number of an image in text, which need not end in a line break; and the palette
+        # of PCX, a part that a file may do without.
         is_text = self.seeds[seed][:2] in (b"P1", b"P2", b"P3")
-        return is_text and self.seeds[seed][kept:].strip().isdigit()
+        is_pcx = self.seeds[seed].startswith(b"\n\x05\x01\x08")
+        return (is_text and self.seeds[seed][kept:].strip().isdigit()) or (
+            is_pcx and len(self.seeds[seed]) - kept <= 769
+        )
 
 
 IMAGES = {
