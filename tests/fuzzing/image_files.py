@@ -21,6 +21,7 @@ _OPTIONS = {
 
 def images_of(name):
     """Files (bytes) of a format of Pillow's."""
+    Image.init()
     files = []
     for mode in MODES:
         image = _picture().convert("L" if mode == "I;16" else mode)

@@ -58,6 +58,9 @@ class Reader:
         self.place.write_bytes(content)
         return self.load()
 
+    def begin(self):
+        """Called in a process of the reader's own."""
+
     def may_be_shorter(self, seed, kept):
         """Whether nobody can tell that a file was longer; it is read up to there then."""
         return False
@@ -69,8 +72,6 @@ class Images(Reader):
 
     def __init__(self, folder):
         super().__init__(folder)
-        Image.init()
-        Image.MAX_IMAGE_PIXELS = MAX_PIXELS
         made = [file for name in self.formats for file in images_of(name)]
         self.place = self.folder / "image"
         self.seeds = [file for file in made if len(file) < 4096 and self._is_read(file)]
@@ -80,6 +81,9 @@ class Images(Reader):
             return self.read(content) is not None
         except ValueError:  # such pixels are refused: numbers of unknown range, say
             return False
+
+    def begin(self):
+        Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 
     def load(self):
         pixels, sketch = load_image(self.place), load_image(self.place, 32, "L")

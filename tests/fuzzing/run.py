@@ -73,7 +73,7 @@ def _watch(make_reader, place, numbers, report):
         _work(make_reader, place, numbers, to_parent)
     os.close(to_parent)
     number, reason = None, None
-    with os.fdopen(output, "rb") as messages:
+    with os.fdopen(output, "rb", buffering=0) as messages:  # what is buffered, select cannot see
         since = time.monotonic()
         while reason is None:
             ready, _, _ = select.select([messages], [], [], 0.5)
@@ -106,8 +106,19 @@ def _watch(make_reader, place, numbers, report):
 
 
 def _receive(messages):
-    size = messages.read(4)
-    return pickle.loads(messages.read(*struct.unpack("<i", size))) if size else None
+    size = _read(messages, 4)
+    return pickle.loads(_read(messages, *struct.unpack("<i", size))) if size else None
+
+
+def _read(messages, n):
+    """``n`` bytes; none of a process that has ended."""
+    data = b""
+    while len(data) < n:
+        part = messages.read(n - len(data))
+        if not part:
+            return b""
+        data += part
+    return data
 
 
 def _add(report, number, outcome, text, megabytes):
@@ -131,6 +142,7 @@ def _work(make_reader, place, numbers, to_parent):
         errors = os.dup(2)
         os.dup2(nowhere, 2)
         reader = make_reader(place)
+        reader.begin()
         wholes = [reader.read(content) for content in reader.seeds]
         for number in numbers:
             send(number)
