@@ -36,7 +36,7 @@ def open_array(path):
         raise
     except MemoryError:
         raise
-    except Exception as error:  # headers are read by Python's tokenizer, which has errors of its own
+    except Exception as error:  # a header is read as Python, with a dozen errors
         raise ValueError(f"no sound .npy file, {str(error) or type(error).__name__}") from error
     if not isinstance(array, np.memmap):
         array.close()

@@ -13,6 +13,7 @@ PACKAGE = Path(sklearn_dsh.__file__).parent
 
 # Each unit (a module or a subpackage) and what it stands on; what those stand on is allowed too.
 STANDS_ON = {
+    "_array_files": [],
     "_show_versions": [],
     "_labels": [],
     "_outputs": [],
@@ -33,7 +34,7 @@ STANDS_ON = {
     "deep": ["_outputs", "_pairs", "_progress", "_zero_shot_codes", "base", "preprocessing"],
     "compose": ["views", "_validation"],
     "model_selection": ["views"],
-    "datasets": ["views", "preprocessing"],
+    "datasets": ["_array_files", "views", "preprocessing"],
     "estimator_checks": ["base", "views"],
     "comparison": [
         "_pipelines",
@@ -45,7 +46,7 @@ STANDS_ON = {
         "model_selection",
     ],
     "demo": ["comparison"],
-    "gallery": ["_outputs", "retrieval"],
+    "gallery": ["_array_files", "_outputs", "retrieval"],
     "_model_files": ["_outputs", "_pipelines", "base"],
     "confidence": ["gallery"],
     "serve": ["_model_files", "_pipelines", "comparison", "confidence"],

@@ -178,7 +178,9 @@ def _read_table(table):
         columns = list(reader.fieldnames or ())
         rows = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
-        raise ValueError(f"{str(table)!r}, line {reader.line_num}: no sound CSV, {error}.") from error
+        raise ValueError(
+            f"{str(table)!r}, line {reader.line_num}: no sound CSV, {error}."
+        ) from error
     return columns, rows, text.endswith(("\n", "\r"))
 
 

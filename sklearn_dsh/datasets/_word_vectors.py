@@ -237,8 +237,8 @@ def _scaled(vectors, normalize, where=""):
     zero = [repr(label) for label, length in lengths.items() if length < smallest]
     if zero:
         raise ValueError(
-            f"The vector is zero for {', '.join(zero)}{where}, which cannot be scaled to unit length: "
-            "give other names, or normalize=False."
+            f"The vector is zero for {', '.join(zero)}{where}, which cannot be scaled to unit "
+            "length: give other names, or normalize=False."
         )
     return {label: vector / lengths[label] for label, vector in vectors.items()}
 

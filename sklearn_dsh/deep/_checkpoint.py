@@ -144,7 +144,7 @@ class Checkpoint:
             if not isinstance(error, OSError):
                 error = (
                     f"{os.fspath(self.path)!r} could not be written (is the disk, or the memory, "
-                    f"full?): {error or type(error).__name__}"
+                    f"full?): {str(error) or type(error).__name__}."
                 )
             warnings.warn(
                 f"{error} The training goes on; an interruption would lose what came since the "

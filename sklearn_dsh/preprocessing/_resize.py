@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-
 # Pillow has EPS drawn by Ghostscript: files of strangers would have a program read them.
 _RUN_PROGRAMS = ("EPS", "WMF", "EMF")
 _LITTLE_MEMORY = 3 << 30  # bytes: what the largest image that Pillow lets through takes

@@ -7,6 +7,7 @@ reads them and gives what it got of them, to be compared.
 import io
 import json
 import re
+import signal
 import warnings
 import zipfile
 from pathlib import Path
@@ -256,8 +257,13 @@ class Split(Reader):
                 part = "test" if i == 2 else "train"
                 rows.append(f"{view}/{label}/{i}.png,{view},{label},{part}")
         text = "\n".join(["path,view,label,split", *rows, ""])
-        quoted = "\r\n".join(["split,label,path,view",
-                              *('{3},"{2}",{0},{1}'.format(*row.split(",")) for row in rows), ""])
+        quoted = "\r\n".join(
+            [
+                "split,label,path,view",
+                *('{3},"{2}",{0},{1}'.format(*row.split(",")) for row in rows),
+                "",
+            ]
+        )
         self.seeds = [text.encode(), b"\xef\xbb\xbf" + quoted.encode()]  # fmt: skip
 
     def load(self):
@@ -364,18 +370,18 @@ class CheckpointFile(Reader):
 
         def interrupted(trainer, *args):
             if trainer.step == step:
-                import signal
-
                 signal.raise_signal(signal.SIGINT)
             return take_step(trainer, *args)
 
         NetworkTrainer._take_step = interrupted
+        listens = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's job does not
         try:
             self._fit()
         except KeyboardInterrupt:
             return self.place.read_bytes()
         finally:
             NetworkTrainer._take_step = take_step
+            signal.signal(signal.SIGINT, listens)
         raise AssertionError("The fit was not interrupted.")
 
     def load(self):

@@ -43,9 +43,9 @@ class Report:
 
     def __str__(self):
         return (
-            f"{self.n_read + self.n_refused:,} inputs in {self.seconds:.0f} s, {self.n_read:,} read, "
-            f"{self.n_refused:,} refused, at most {self.megabytes:.0f} MB; "
-            f"{len(self.faults)} faults"
+            f"{self.n_read + self.n_refused + len(self.faults):,} inputs in {self.seconds:.0f} s, "
+            f"{self.n_read:,} read, {self.n_refused:,} refused, {len(self.faults)} faults; at most "
+            f"{self.megabytes:.0f} MB"
         )
 
 

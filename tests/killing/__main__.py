@@ -22,7 +22,8 @@ def main():
         start = time.perf_counter()
         faults, n_killed = kill(OPERATIONS[name], args.moments, args.seed)
         seconds = time.perf_counter() - start
-        print(f"{name}: killed {n_killed} times in {seconds:.0f} s; {len(faults)} faults", flush=True)
+        text = f"{name}: killed {n_killed} times in {seconds:.0f} s; {len(faults)} faults"
+        print(text, flush=True)
         for text in faults:
             print(f"    {text}", flush=True)
         n_faults += len(faults)

@@ -86,7 +86,7 @@ def _work(function, args, prepare, to_parent):
                 prepare()
             ended = Ended(function(*args))
         except SystemExit as error:  # of a command
-            ended = Ended() if not error.code else Ended(error=OSError(f"exit {error.code}"))
+            ended = Ended(error=OSError(f"exit {error.code}"))
         except Exception as error:
             told.write(traceback.format_exc())
             ended = Ended(error=error)

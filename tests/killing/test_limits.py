@@ -3,6 +3,7 @@
 import errno
 import os
 import subprocess
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -44,7 +45,7 @@ def check(operation, root, ended, old, reasons):
         told = f"{ended.error} {ended.told}"
         assert str(root) in told
         assert any(reason in told for reason in reasons), told
-        assert "Traceback" not in ended.told or not isinstance(ended.error, OSError)
+        assert str(ended.error) != "exit 1" or "Traceback" not in ended.told
         assert operation.is_state(looked.value, old, old)
 
 
@@ -80,11 +81,9 @@ def test_a_full_disk(name, small_disk):
     in_child(operation.prepare, small_disk)
     old = in_child(operation.look, small_disk).value
     with open(small_disk / "filler", "wb", buffering=0) as file:
-        try:
+        with suppress(OSError):  # until nothing more fits
             while file.write(bytes(4096)) == 4096:
                 pass
-        except OSError as error:
-            assert error.errno == errno.ENOSPC
     ended = in_child(operation.call, small_disk)
     check(
         operation, small_disk, ended, old,
@@ -131,7 +130,7 @@ class TestMemory:
         path = tmp_path / "image.jp2"
         path.write_bytes(b"damaged")
         monkeypatch.setattr(Image, "open", much)
-        with pytest.raises(ValueError, match="Cannot read the image file .*MemoryError"):
+        with pytest.raises(ValueError, match=r"Cannot read the image file .*MemoryError"):
             load_image(path)
 
     def test_of_a_model(self, tmp_path, monkeypatch):
@@ -140,7 +139,7 @@ class TestMemory:
 
         monkeypatch.setattr("joblib.load", much)
         (tmp_path / "model").write_text("")
-        with pytest.raises(MemoryError, match="No memory is left to read the model '.*model'"):
+        with pytest.raises(MemoryError, match=r"No memory is left to read the model '.*model'"):
             load_model(tmp_path / "model")
 
     @pytest.mark.parametrize(
@@ -184,7 +183,7 @@ class TestMemory:
             commands([str(argument) for argument in arguments])
 
         ended = in_child(call, prepare=short_memory)
-        assert ended.error is not None
+        assert str(ended.error) == "exit 1"
         assert "Error: The memory is used up." in ended.told
         assert "Traceback" not in ended.told
         assert same(in_child(operation.look, tmp_path).value, old)
@@ -205,7 +204,9 @@ def test_a_checkpoint_that_no_memory_is_left_for(tmp_path, monkeypatch):
 
     monkeypatch.setattr("torch.save", much)
     (tmp_path / "out").mkdir()
-    with pytest.warns(RuntimeWarning, match=rf"{FILE_NAME}' could not .*MemoryError The training"):
+    with pytest.warns(
+        RuntimeWarning, match=rf"{FILE_NAME}' could not .*MemoryError\. The training"
+    ):
         FitArrays().call(tmp_path)
 
 
