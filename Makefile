@@ -1,6 +1,6 @@
 # Every target makes its own environment and installs what it needs, so each works in a fresh
 # clone:  make demo | make demo DATA=<folder> | make serve | make test | make test-long | make lint |
-# make docs | make bench | make screenshots
+# make docs | make bench | make screenshots | make fuzz
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 DATA ?=
@@ -14,7 +14,7 @@ BEAT := @sh -c 'label=$$1; shift; echo "$$label ..."; n=0; \
 	while sleep 5; do n=$$((n + 5)); echo "$$label: $$n s"; done & beat=$$!; \
 	trap "kill $$beat" EXIT; trap "exit 130" INT TERM; "$$@"' --
 
-.PHONY: demo serve screenshots test test-long lint docs bench clean
+.PHONY: demo serve screenshots test test-long fuzz lint docs bench clean
 .NOTPARALLEL:
 
 demo: $(VENV)/.with-demo
@@ -35,6 +35,10 @@ test: $(VENV)/.with-test
 # What takes more than a few seconds.
 test-long: $(VENV)/.with-test
 	SCIPY_ARRAY_API=1 $(BIN)/python -m pytest -m slow $(ARGS)
+
+# Damaged files by the thousand, for half an hour: ARGS="--inputs 100 split.csv" for some of it.
+fuzz: $(VENV)/.with-test
+	PYTHONPATH=tests $(BIN)/python -m fuzzing $(ARGS)
 
 lint: $(VENV)/.linters
 	$(BIN)/ruff check .

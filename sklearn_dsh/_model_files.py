@@ -27,6 +27,8 @@ def load_model(path):
         raise ValueError(f"There is no model file {path!r}: `sklearn-dsh fit` writes one.")
     try:
         hasher = joblib.load(path)
+    except MemoryError as error:  # says nothing about the file
+        raise MemoryError(f"No memory is left to read the model {path!r}.") from error
     except Exception as error:  # pickle, zlib and what is unpickled have an exception each
         raise ValueError(
             f"{path!r} is cut off, damaged or no model, or needs what is not installed "

@@ -1,12 +1,19 @@
 """What is written: looked at before any work, and whole or absent afterwards."""
 
+import glob
 import os
+import re
 import secrets
 import shutil
 import stat
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 _KINDS = {
     stat.S_IFDIR: "a folder",
@@ -77,22 +84,63 @@ def check_space(path, n_bytes):
 def replaced(path):
     """A binary file that takes the place of `path` at the end: whoever looks finds old or new.
 
+    It is written as ``.<name>.<8 digits>.part`` beside it, and locked meanwhile: a process that is
+    killed holds no lock, so that what it left is known, and removed by the next that writes here.
+
     Raises
     ------
     OSError
         If it cannot be written; the file is named.
     """
     real = Path(os.path.realpath(path))
-    beside = real.with_name(f".{real.name}.{secrets.token_hex(4)}.part")
+    _remove_abandoned(real)
+    beside = None
     try:
         with named_errors(path):
-            with open(beside, "xb") as file:
+            beside, file = _open_beside(real)
+            with file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(beside, real)
     finally:
-        beside.unlink(missing_ok=True)
+        if beside is not None:
+            beside.unlink(missing_ok=True)
+
+
+def _open_beside(real):
+    """A new file beside another, locked: its path and the file."""
+    while True:
+        beside = real.with_name(f".{real.name}.{secrets.token_hex(4)}.part")
+        file = open(beside, "xb")  # noqa: SIM115
+        _lock(file)
+        if beside.exists():  # else it was taken for abandoned before it was locked
+            return beside, file
+        file.close()
+
+
+def _remove_abandoned(real):
+    for beside in real.parent.glob(f".{glob.escape(real.name)}.*.part"):
+        if not re.fullmatch(rf"\.{re.escape(real.name)}\.[0-9a-f]{{8}}\.part", beside.name):
+            continue
+        with suppress(OSError):  # Windows removes nothing that is open
+            if fcntl is None:
+                beside.unlink()
+                continue
+            with open(beside, "r+b") as file:
+                if _lock(file):
+                    beside.unlink()
+
+
+def _lock(file):
+    """Whether no other process has locked a file, which this one has then, until it is closed."""
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:  # locked, or on a disk that knows no locks
+        return False
+    return True
 
 
 @contextmanager

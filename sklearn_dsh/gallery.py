@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 import sklearn_dsh
 
+from ._array_files import open_array
 from ._forks import ForkSafeLock
 from ._labels import one_form
 from ._outputs import check_output_folder, named_errors
@@ -231,16 +232,19 @@ class Gallery:
     def _read(cls, folder, header, mmap_mode):
         codes_file, items_file = folder / header["codes"], folder / header["items"]
         try:
-            codes = np.load(codes_file, mmap_mode=mmap_mode, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
+            codes = open_array(codes_file)
+            _check_saved(codes, header["count"])
+        except (OSError, ValueError) as error:
             raise _damaged(codes_file, error) from error
+        if mmap_mode is None:
+            codes = np.array(codes)
         try:
             items = json.loads(items_file.read_text(encoding="utf-8"))
             paths, labels = items["paths"], items["labels"]
-        except (OSError, ValueError, LookupError, TypeError) as error:
+            if not (isinstance(paths, list) and isinstance(labels, list | None)):
+                raise TypeError("paths and labels are no lists")
+        except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
             raise _damaged(items_file, error) from error
-        if len(codes) != header["count"]:
-            raise _damaged(codes_file, f"it has {len(codes)} codes of {header['count']}")
         try:
             return cls(codes, header["n_bits"], paths, labels, model_id=header["model_id"])
         except (TypeError, ValueError) as error:
@@ -338,7 +342,7 @@ def read_header(folder):
         raise ValueError(f"{str(folder)!r} is no gallery: it has no file {_HEADER!r}.")
     try:
         header = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise _damaged(path, error) from error
     if not isinstance(header, dict) or header.get("format") != _FORMAT:
         raise ValueError(f"{str(folder)!r} is no gallery: {_HEADER!r} is of something else.")
@@ -355,6 +359,8 @@ def read_header(folder):
     )
     if not names_are_sound or not {"n_bits", "count", "model_id"} <= header.keys():
         raise _damaged(path, "entries are missing")
+    if not isinstance(header["model_id"], str | None):
+        raise _damaged(path, f"model_id is {header['model_id']!r}, expected a text or null")
     return header
 
 
@@ -383,6 +389,14 @@ def check_replaceable(folder):
             "nothing was written. Give a new folder, or one that holds a gallery, to be replaced."
         )
     return ours
+
+
+def _check_saved(codes, count):
+    """ValueError if an array is not `count` codes as `Gallery.save` writes them."""
+    if codes.dtype != np.uint8 or codes.ndim != 2 or not codes.flags.c_contiguous:
+        raise ValueError(f"it holds {codes.dtype} of shape {codes.shape}, which are no codes")
+    if len(codes) != count:
+        raise ValueError(f"it has {len(codes)} codes of {count}")
 
 
 def _damaged(path, reason):

@@ -13,6 +13,7 @@ PACKAGE = Path(sklearn_dsh.__file__).parent
 
 # Each unit (a module or a subpackage) and what it stands on; what those stand on is allowed too.
 STANDS_ON = {
+    "_array_files": [],
     "_show_versions": [],
     "exceptions": [],
     "_arrays": [],
@@ -40,7 +41,7 @@ STANDS_ON = {
     "deep": ["_outputs", "_pairs", "_progress", "_zero_shot_codes", "base", "preprocessing"],
     "compose": ["views", "_validation"],
     "model_selection": ["views"],
-    "datasets": ["views", "preprocessing"],
+    "datasets": ["_array_files", "views", "preprocessing"],
     "estimator_checks": ["base", "views"],
     "comparison": [
         "_pipelines",
@@ -53,7 +54,7 @@ STANDS_ON = {
     ],
     "export": ["baselines", "deep"],
     "demo": ["comparison"],
-    "gallery": ["_forks", "_labels", "_outputs", "retrieval"],
+    "gallery": ["_array_files", "_forks", "_labels", "_outputs", "retrieval"],
     "_model_files": ["_outputs", "_pipelines", "base"],
     "model_files": ["_outputs", "_pipelines"],  # classes by name, of whatever room
     "confidence": ["_labels", "gallery"],

@@ -3,12 +3,15 @@
 import errno
 import json
 import math
+import re
 import warnings
 from contextlib import contextmanager
 
 import click
 
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
+# In the words of torch, which has no type of error for it, and of Python's threads.
+_OUT_OF_MEMORY = re.compile("(not enough|can't allocate|out of) memory|start new thread")
 _DEBUG = "sklearn_dsh.debug"
 TRUST = "A model file can run code when it is loaded: take only models from people you trust."
 
@@ -53,7 +56,16 @@ class Command(click.Command):
             # A reader of stdout that has gone, such as `head`, is no error: click knows.
             if ctx.meta.get(_DEBUG) or getattr(error, "errno", None) == errno.EPIPE:
                 raise
-            raise click.ClickException(str(error) or type(error).__name__) from error
+            raise click.ClickException(_text(error)) from error
+
+
+def _text(error):
+    text = str(error)
+    if isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and _OUT_OF_MEMORY.search(text)
+    ):
+        text = f"The memory is used up. {text}".strip()
+    return text or type(error).__name__
 
 
 @contextmanager

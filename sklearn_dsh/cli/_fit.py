@@ -90,6 +90,7 @@ def fit(
         estimator = make_estimator(method, settings, steps, architecture, size)
 
         from ..datasets import load_sketch_photo_folder
+        from ..deep._checkpoint import kept_until_saved
 
         read = load_sketch_photo_folder(data, size=None)
     if protocol is None:
@@ -116,13 +117,14 @@ def fit(
         },
     }
     start = time.perf_counter()
-    with Progress(desc=f"Training {method}", disable=quiet or shows_progress):
-        estimator.fit(X, y)
-    seconds = time.perf_counter() - start
-    if shows_progress:
-        hasher.set_params(verbose=0)
-    estimator.fitted_on_ = fitted_on | {"seconds": round(seconds, 1)}
-    save_or_keep(partial(save_model, estimator), model)
+    with kept_until_saved():
+        with Progress(desc=f"Training {method}", disable=quiet or shows_progress):
+            estimator.fit(X, y)
+        seconds = time.perf_counter() - start
+        if shows_progress:
+            hasher.set_params(verbose=0)
+        estimator.fitted_on_ = fitted_on | {"seconds": round(seconds, 1)}
+        save_or_keep(partial(save_model, estimator), model)
     note(f"Wrote {model}: {bits} bits, trained for {seconds:.1f} s.", quiet=quiet)
 
 

@@ -38,8 +38,12 @@ class Results:
         for number, line in enumerate(lines, start=1):
             try:
                 self.rows.append(json.loads(line))
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise ValueError(f"{str(self.path)!r}, line {number}: {error}.") from error
+            if not isinstance(self.rows[-1], dict):
+                raise ValueError(
+                    f"{str(self.path)!r}, line {number}: expected a JSON object, got {line[:40]!r}."
+                )
 
     def find(self, key):
         """All rows that have the entries of the dict `key`."""
@@ -65,7 +69,7 @@ def _alone(path):
         if lines:
             try:
                 json.loads(lines[-1])
-            except ValueError:
+            except (ValueError, RecursionError):
                 file.truncate(sum(map(len, lines[:-1])))
             else:
                 if not lines[-1].endswith(b"\n"):

@@ -147,36 +147,68 @@ def _found_items(root, passed_over):
 
 
 def _listed_items(table):
+    columns, rows, is_whole = _read_table(table)
+    missing = [name for name in _COLUMNS if name not in columns]
+    if missing:
+        raise ValueError(
+            f"{str(table)!r} has the columns {columns}: expected {list(_COLUMNS)}, missing "
+            f"{missing}."
+        )
+    items, lines = [], {}
+    for number, item in rows:
+        where = f"{str(table)!r}, line {number}"
+        for name in ("view", "label", "split"):
+            item[name] = (item[name] or "").strip()
+        if not all(item[name] for name in _COLUMNS):
+            raise ValueError(f"{where}: an empty field, expected a value for {list(_COLUMNS)}.")
+        if any(item.get(None, ())):
+            raise ValueError(
+                f"{where}: {item[None]} beyond the columns {columns}. A field that holds a comma "
+                "is put into double quotes."
+            )
+        item["label"] = one_form(item["label"])
+        if item["view"] not in _FOLDERS:
+            raise ValueError(f"{where}: view {item['view']!r}, expected 'sketch' or 'photo'.")
+        if not os.path.isfile(table.parent / item["path"]):
+            raise ValueError(f"{where}: there is no file {item['path']!r}.")
+        if len(item["split"].splitlines()) > 1:
+            raise ValueError(f"{where}: a split of several lines, as after a quote too many.")
+        if item["split"].lower() in _PARTS and item["split"] not in _PARTS:
+            raise ValueError(
+                f"{where}: split {item['split']!r}, expected {item['split'].lower()!r}."
+            )
+        line = lines.setdefault(os.path.abspath(table.parent / item["path"]), number)
+        if line != number:
+            raise ValueError(f"{where}: {item['path']!r} is in line {line} already.")
+        items.append(item)
+    if items and not is_whole and columns[-1] in ("label", "split"):
+        _check_last([item[columns[-1]] for item in items], columns[-1], where)
+    return items
+
+
+def _read_table(table):
+    """Columns, rows with the number of their line, and whether the last line is ended."""
     try:
         text = table.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise ValueError(f"{str(table)!r} is no text in UTF-8: {error}.") from error
-    with io.StringIO(text, newline="") as file:
-        reader = csv.DictReader(file)
-        missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
-        if missing:
-            raise ValueError(
-                f"{str(table)!r} has the columns {reader.fieldnames}: expected {list(_COLUMNS)}, "
-                f"missing {missing}."
-            )
-        items, lines = [], {}
-        for item in reader:
-            where = f"{str(table)!r}, line {reader.line_num}"
-            for name in ("view", "label", "split"):
-                item[name] = (item[name] or "").strip()
-            if not all(item[name] for name in _COLUMNS):
-                raise ValueError(f"{where}: an empty field, expected a value for {list(_COLUMNS)}.")
-            item["label"] = one_form(item["label"])
-            if item["view"] not in _FOLDERS:
-                raise ValueError(f"{where}: view {item['view']!r}, expected 'sketch' or 'photo'.")
-            if not (table.parent / item["path"]).is_file():
-                raise ValueError(f"{where}: there is no file {item['path']!r}.")
-            if item["split"].lower() in _PARTS and item["split"] not in _PARTS:
-                raise ValueError(
-                    f"{where}: split {item['split']!r}, expected {item['split'].lower()!r}."
-                )
-            line = lines.setdefault(os.path.abspath(table.parent / item["path"]), reader.line_num)
-            if line != reader.line_num:
-                raise ValueError(f"{where}: {item['path']!r} is in line {line} already.")
-            items.append(item)
-    return items
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
+        columns = list(reader.fieldnames or ())
+        rows = [(reader.line_num, row) for row in reader]
+    except csv.Error as error:
+        raise ValueError(
+            f"{str(table)!r}, line {reader.line_num}: no sound CSV, {error}."
+        ) from error
+    return columns, rows, text.endswith(("\n", "\r"))
+
+
+def _check_last(values, name, where):
+    """ValueError if the last is the beginning of another: the file was cut off in it, then."""
+    *others, last = values
+    whole = sorted({other for other in others if other.startswith(last)})
+    if whole and last not in whole:
+        raise ValueError(
+            f"{where}: the file ends in the {name} {last!r}, which seems to be {whole[0]!r} cut "
+            "off. Get the file again, or end it with a line break."
+        )

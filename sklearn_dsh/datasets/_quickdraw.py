@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, validate_params
 
+from .._array_files import open_array
 from .._labels import one_form, shortened
 from ..preprocessing import resize_images
 from ._files import existing_folder
@@ -53,7 +54,7 @@ def load_quickdraw(
     - simplified drawings, `<category>.ndjson`: one JSON object a line, whose "drawing" is a list of
       strokes `[[x, ...], [y, ...]]` with coordinates from 0 to 255. They are drawn at `size`, in
       the middle, with dark strokes of 1/40 of the height on white. Only the lines that are sampled
-      are parsed.
+      are parsed, and the last, by which a file that was cut off is known.
     - bitmaps, `<category>.npy`: uint8 of shape (n, 784), white strokes on black. They are inverted
       and brought from 28 x 28 to `size`.
 
@@ -177,8 +178,8 @@ def _sample(n, largest, rng):
 
 def _read_bitmaps(path, largest, size, rng):
     try:
-        bitmaps = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        bitmaps = open_array(path)
+    except (OSError, ValueError) as error:
         raise ValueError(f"Cannot read the bitmaps {str(path)!r}: {error}.") from error
     n_pixels = _BITMAP_SIDE**2
     if bitmaps.dtype != np.uint8 or bitmaps.ndim != 2 or bitmaps.shape[1] != n_pixels:
@@ -206,21 +207,26 @@ def _read_drawings(path, largest, size, rng):
         pixels = np.empty((len(rows), size, size), dtype=np.uint8)
         recognized = np.empty(len(rows), dtype=bool)
         for i, row in enumerate(rows):
-            offset, number = places[row]
-            file.seek(offset)
-            try:
-                strokes, recognized[i] = _parse(file.readline())
-            except ValueError as error:
-                raise ValueError(f"{str(path)!r}, line {number}: {error}.") from error
+            strokes, recognized[i] = _drawing_at(file, path, *places[row])
             pixels[i] = _render(strokes, size)
+        if rows[-1] != len(places) - 1:  # it may be cut off
+            _drawing_at(file, path, *places[-1])
     return pixels, recognized
+
+
+def _drawing_at(file, path, offset, number):
+    file.seek(offset)
+    try:
+        return _parse(file.readline())
+    except ValueError as error:
+        raise ValueError(f"{str(path)!r}, line {number}: {error}.") from error
 
 
 def _parse(line):
     """Strokes of a drawing as arrays of shape (2, n_points), and whether it was recognized."""
     try:
         item = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"broken JSON ({error})") from error
     for key, kind in (("drawing", list), ("recognized", bool)):
         if not isinstance(item, dict) or not isinstance(item.get(key), kind):
@@ -230,19 +236,20 @@ def _parse(line):
     strokes = []
     for given in item["drawing"]:
         try:
-            stroke = np.array(given, dtype=float)
-        except (TypeError, ValueError):
+            stroke = np.array(given)
+        except ValueError:  # of lists of different length
             stroke = np.empty(0)
         if stroke.ndim != 2 or len(stroke) != 2 or stroke.shape[1] == 0:
             raise ValueError(
                 "a stroke is not [[x, ...], [y, ...]], as in simplified drawings (raw ones have "
                 "times too)"
             )
-        if not np.all((stroke >= 0) & (stroke <= _LARGEST)):
+        are_numbers = stroke.dtype.kind in "iuf"
+        if not (are_numbers and np.all((stroke >= 0) & (stroke <= _LARGEST))):
             raise ValueError(
                 f"coordinates outside 0 to {_LARGEST}, the range of simplified drawings"
             )
-        strokes.append(stroke)
+        strokes.append(stroke.astype(float))
     return strokes, item["recognized"]
 
 

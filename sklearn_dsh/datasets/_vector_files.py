@@ -4,11 +4,16 @@ import gzip
 import re
 import warnings
 import zlib
-from itertools import chain
+from itertools import chain, count
 
 import numpy as np
 
 _CHUNK = 1 << 20  # bytes of a binary file that are read at once
+# What is beyond these is no file of word vectors: memory is bounded, whatever a file says.
+_LONGEST_LINE = 1 << 20  # bytes
+_MOST_VALUES = 1 << 17
+_LARGEST_VALUE = float(np.finfo(np.float32).max)  # in which they are kept
+_MOST_DIGITS = 18
 _SAMPLE = 4096  # bytes by which text is told from binary
 # What may stand behind the header of a text file: anything but these.
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
@@ -63,7 +68,7 @@ def _format(path):
     for magic, kind in _OTHER_KINDS.items():
         if line.startswith(magic):
             raise ValueError(f"{str(path)!r} is {kind}.")
-    if _header(line) is None:
+    if _header(line, path) is None:
         return "text"  # GloVe: a binary file has a header
     try:
         sample[: sample.rfind(b" ") + 1].decode()  # up to the last space: no character is cut
@@ -72,27 +77,51 @@ def _format(path):
     return "binary" if _CONTROL.search(sample) else "text"
 
 
-def _header(line):
+def _header(line, path):
     """Number of words and of dimensions, or None if the line is no header."""
     fields = line.split()
-    if len(fields) != 2 or not all(field.isdigit() and int(field) for field in fields):
+    if len(fields) != 2 or not all(field.isdigit() and field.strip(b"0") for field in fields):
         return None
-    return int(fields[0]), int(fields[1])
+    n_words, n_values = (
+        int(field) if len(field) <= _MOST_DIGITS else 10**_MOST_DIGITS for field in fields
+    )
+    if n_values > _MOST_VALUES:
+        raise ValueError(
+            f"{str(path)!r} tells of vectors of {n_values} values in its header: expected "
+            f"{_MOST_VALUES} at most."
+        )
+    return n_words, n_values
+
+
+def _lines(file, path):
+    """The lines of a text file and their numbers, from 1."""
+    for number in count(1):
+        line = file.readline(_LONGEST_LINE)
+        if not line:
+            return
+        if len(line) == _LONGEST_LINE:
+            raise ValueError(
+                f"{str(path)!r}, line {number}: it is longer than {_LONGEST_LINE} bytes, expected "
+                "a word and its values."
+            )
+        yield number, line
 
 
 def _text_vectors(file, path, wanted):
     """Yield wanted words (bytes) and their vectors, in the order of a text file."""
-    first = file.readline()
-    header = _header(first)
+    lines = _lines(file, path)
+    _, first = next(lines, (1, b""))
+    header = _header(first, path)
     n_words, n_values = header or (None, first.rstrip().count(b" "))
-    if n_values < 1:
+    if not 1 <= n_values <= _MOST_VALUES:
         raise ValueError(
             f"{str(path)!r}, line 1: {first[:40]!r}, expected a word and its values, separated by "
             "spaces, or the numbers of words and of dimensions."
         )
     beginnings = {word.split(b" ")[0] for word in wanted}
     n_read = 0
-    for number, line in enumerate(file if header else chain([first], file), 2 if header else 1):
+    for number, line in lines if header else chain([(1, first)], lines):
+        is_whole = line.endswith(b"\n")
         line = line.rstrip()
         if not line:
             continue
@@ -109,6 +138,13 @@ def _text_vectors(file, path, wanted):
             says = "the header" if header else "line 1"
             raise ValueError(f"{where}: {n_spaces} values, expected {n_values} as by {says}.")
         if word in wanted:
+            if not is_whole:
+                warnings.warn(
+                    f"{where}: the vector of {wanted[word]!r} is the end of the file and no line "
+                    "break comes after it: its last value may be cut off.",
+                    UserWarning,
+                    stacklevel=2,
+                )
             yield word, _finite(values, where)
     if n_words not in (None, n_read):
         _warn_of_number(path, n_words, n_read)
@@ -117,7 +153,7 @@ def _text_vectors(file, path, wanted):
 def _binary_vectors(file, path, wanted):
     """Yield wanted words (bytes) and their vectors, in the order of a binary file."""
     line = file.readline(_SAMPLE)
-    header = _header(line)
+    header = _header(line, path)
     if header is None:
         raise ValueError(
             f"{str(path)!r}, byte 0: {line[:40]!r}, expected the numbers of words and of "
@@ -168,6 +204,6 @@ def _finite(values, where):
 
 def _is_number(value):
     try:
-        return bool(np.isfinite(float(value)))
+        return abs(float(value)) <= _LARGEST_VALUE  # nan is not
     except ValueError:
         return False

@@ -75,14 +75,16 @@ def load_class_vectors(
         If categories have no vector (all are named, with the words that are missing), or the file
         is no such file or damaged: too few or too many values, values that are no finite numbers,
         a vector or gzip data that are cut off. The line of a text file is named, the byte of
-        another. Lines that are not needed are only checked for too few values.
+        another. Lines that are not needed are only checked for too few values. Also if a line is
+        longer than 1 MB, a vector has more than 131,072 values, or a value is none of float32.
 
     Warns
     -----
     UserWarning
         If the file was read to its end and its header tells another number of words. That is no
         error, because published files have it, but the file may be cut off, and the names that it
-        lacks taken for the mean of their words.
+        lacks taken for the mean of their words. Also if a text file ends with a vector that is
+        taken, without a line break: its last value may be cut off.
 
     See Also
     --------
@@ -128,7 +130,7 @@ def load_class_vectors(
             f"{', '.join(lacking)}. Give the name to look for with classes={{label: name}}, for "
             "all labels; missing='ignore' averages the words that are there, if any."
         )
-    return _scaled(vectors, normalize)
+    return _scaled(vectors, normalize, f" in {str(path)!r}")
 
 
 @validate_params(
@@ -227,15 +229,17 @@ def _names(classes):
     return {label: one_form(name.strip()) for label, name in pairs}
 
 
-def _scaled(vectors, normalize):
+def _scaled(vectors, normalize, where=""):
     if not normalize:
         return vectors
     lengths = {label: np.linalg.norm(vector) for label, vector in vectors.items()}
-    zero = [repr(label) for label, length in lengths.items() if length == 0]
+    # What float32, in which they are kept, does not hold is lost in the squares.
+    smallest = np.finfo(np.float32).tiny
+    zero = [repr(label) for label, length in lengths.items() if length < smallest]
     if zero:
         raise ValueError(
-            f"The vector is zero for {', '.join(zero)}, which cannot be scaled to unit length: "
-            "give other names, or normalize=False."
+            f"The vector is zero for {', '.join(zero)}{where}, which cannot be scaled to unit "
+            "length: give other names, or normalize=False."
         )
     return {label: vector / lengths[label] for label, vector in vectors.items()}
 

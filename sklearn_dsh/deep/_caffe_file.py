@@ -40,6 +40,7 @@ _MESSAGES = {
 }
 # The V1 types that have weights; batch norm came later.
 _V1_TYPES = {4: "Convolution", 14: "InnerProduct", 39: "Deconvolution"}
+_MOST_AXES = 32  # as in Caffe
 _LEGACY_SHAPE = ("num", "channels", "height", "width")
 
 
@@ -100,8 +101,8 @@ def load_caffemodel(path: str | os.PathLike[str]) -> dict[str, CaffeLayer]:
     Raises
     ------
     ValueError
-        If the file is something else, is cut off, or holds a blob whose size is not that of its
-        shape; path and layer are named.
+        If the file is something else, is cut off or damaged, or holds a blob whose size is not that
+        of its shape, or values that are not finite; path and layer are named.
     ImportError
         If protobuf is not installed.
     """
@@ -126,28 +127,47 @@ def load_caffemodel(path: str | os.PathLike[str]) -> dict[str, CaffeLayer]:
     for layer in [*net.layer, *net.layers]:
         if not layer.blobs:
             continue
-        if layer.name in layers:
-            raise ValueError(f"{str(path)!r} has two layers {layer.name!r}.")
-        kind = layer.type
-        if not isinstance(kind, str):
-            kind = _V1_TYPES.get(kind, str(kind))
-        layers[layer.name] = CaffeLayer(
-            kind, [_to_array(blob, f"{str(path)!r}, layer {layer.name!r}") for blob in layer.blobs]
-        )
+        name = _text(layer, "name", path)
+        if name in layers:
+            raise ValueError(f"{str(path)!r} has two layers {name!r}.")
+        if isinstance(layer.type, int):
+            kind = _V1_TYPES.get(layer.type, str(layer.type))
+        else:
+            kind = _text(layer, "type", path)
+        where = f"{str(path)!r}, layer {name!r}"
+        layers[name] = CaffeLayer(kind, [_to_array(blob, where) for blob in layer.blobs])
     if not layers:
         raise ValueError(f"{str(path)!r} holds no layer with weights: is it a .caffemodel file?")
     return layers
 
 
+def _text(layer, field, path):
+    """A name, of which the format does not promise that it is text."""
+    try:
+        value = getattr(layer, field)
+    except UnicodeDecodeError:  # of some versions of protobuf; the others give bytes
+        value = None
+    if not isinstance(value, str):
+        raise ValueError(f"{str(path)!r} is damaged: the {field} of a layer is no text in UTF-8.")
+    return value
+
+
 def _to_array(blob, where):
     values = blob.data if len(blob.data) else blob.double_data
-    array = np.fromiter(values, dtype=np.float32, count=len(values))
+    with np.errstate(over="ignore"):
+        array = np.fromiter(values, dtype=np.float32, count=len(values))
+    if not np.isfinite(array).all():
+        raise ValueError(f"{where}: a blob holds NaN or infinity, or more than float32 does.")
     if blob.HasField("shape"):
         shape = tuple(blob.shape.dim)
     elif any(blob.HasField(name) for name in _LEGACY_SHAPE):
         shape = tuple(getattr(blob, name) for name in _LEGACY_SHAPE)
     else:
         shape = (len(array),)
+    if len(shape) > _MOST_AXES or min(shape, default=0) < 0:
+        raise ValueError(
+            f"{where}: a blob of shape {shape}, expected {_MOST_AXES} sides at most, none negative."
+        )
     if prod(shape) != len(array):
         raise ValueError(
             f"{where}: a blob of shape {shape} needs {prod(shape)} values, the file has "

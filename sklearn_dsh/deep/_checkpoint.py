@@ -1,9 +1,12 @@
 """Checkpoints of a fit: written whole or not at all, and read only by the fit that wrote them."""
 
+import errno
 import os
 import time
 import warnings
+import zipfile
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 import joblib
 import numpy as np
@@ -61,21 +64,22 @@ class Checkpoint:
             self._part.unlink(missing_ok=True)
         if not self.path.exists():
             return None
-        try:
-            held = torch.load(self.path, map_location="cpu", weights_only=True)
-        except (OSError, MemoryError):  # says nothing about the file
-            raise
-        except Exception as error:  # zip, pickle and torch have an exception for each damage
-            raise ValueError(
-                f"The checkpoint {os.fspath(self.path)!r} is cut off, damaged or no checkpoint "
-                f"({type(error).__name__}). Remove it to train from the start."
-            ) from error
+        with open(self.path, "rb") as file, self.named_damage():
+            _compare_checksums(file)
+            file.seek(0)
+            held = torch.load(file, map_location="cpu", weights_only=True)
         if not isinstance(held, dict) or held.get("format") != FORMAT:
             raise ValueError(
                 f"{os.fspath(self.path)!r} is no checkpoint of this version. "
                 "Remove it, or give another checkpoint_dir."
             )
-        theirs = held["fingerprint"]
+        with self.named_damage():
+            theirs, state = dict(held["fingerprint"]), dict(held["state"])
+            if state["rows"] is not None:
+                state["rows"] = {
+                    part: {view: rows.numpy() for view, rows in views.items()}
+                    for part, views in state["rows"].items()
+                }
         names = sorted(theirs.keys() | self.fingerprint.keys())
         differ = [name for name in names if theirs.get(name) != self.fingerprint.get(name)]
         if differ:
@@ -83,13 +87,22 @@ class Checkpoint:
                 f"The checkpoint {os.fspath(self.path)!r} is of another fit, with other "
                 f"{', '.join(differ)}. Give another checkpoint_dir, or remove the file."
             )
-        state = held["state"]
-        if state["rows"] is not None:
-            state["rows"] = {
-                part: {view: rows.numpy() for view, rows in views.items()}
-                for part, views in state["rows"].items()
-            }
         return state
+
+    @contextmanager
+    def named_damage(self):
+        """Let what goes wrong with the contents of the file say so."""
+        try:
+            yield
+        except MemoryError:  # says nothing about the file
+            raise
+        except Exception as error:  # zip, pickle and torch have an exception for each damage
+            if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+                raise
+            raise ValueError(
+                f"The checkpoint {os.fspath(self.path)!r} is cut off, damaged or no checkpoint "
+                f"({type(error).__name__}). Remove it to train from the start."
+            ) from error
 
     @property
     def _part(self):
@@ -117,7 +130,7 @@ class Checkpoint:
             try:
                 self._write(lambda file: torch.save(held, file))
                 os.replace(self._part, self.path)
-            except (OSError, RuntimeError) as error:  # torch's own, if a write was cut short
+            except (OSError, RuntimeError, MemoryError) as error:  # RuntimeError: torch's own
                 self._warn(error)
             finally:
                 self._part.unlink(missing_ok=True)
@@ -130,7 +143,8 @@ class Checkpoint:
         if not self._failed:
             if not isinstance(error, OSError):
                 error = (
-                    f"{os.fspath(self.path)!r} could not be written (is the disk full?): {error}"
+                    f"{os.fspath(self.path)!r} could not be written (is the disk, or the memory, "
+                    f"full?): {str(error) or type(error).__name__}."
                 )
             warnings.warn(
                 f"{error} The training goes on; an interruption would lose what came since the "
@@ -147,9 +161,32 @@ class Checkpoint:
             file.flush()
             os.fsync(file.fileno())
 
+    def finish(self):
+        """The fit is done: remove the file, at once or, inside `kept_until_saved`, later."""
+        waiting = _WAITING.get()
+        if waiting is None:
+            self.remove()
+        else:
+            waiting.append(self)
+
     def remove(self):
         for path in (self.path, self._part):  # writing may have been interrupted
             path.unlink(missing_ok=True)
+
+
+_WAITING = ContextVar("checkpoints of finished fits", default=None)
+
+
+@contextmanager
+def kept_until_saved():
+    """Keep checkpoints of the fits inside to the end: until then their result is nowhere else."""
+    token = _WAITING.set([])
+    try:
+        yield
+        for checkpoint in _WAITING.get():
+            checkpoint.remove()
+    finally:
+        _WAITING.reset(token)
 
 
 @contextmanager
@@ -167,6 +204,14 @@ def told_of(checkpoint):
                 "same call goes on from there."
             )
         raise KeyboardInterrupt(text) from None
+
+
+def _compare_checksums(file):
+    """ValueError if a part of the archive is not as it was written: torch does not look."""
+    with zipfile.ZipFile(file) as archive:
+        damaged = archive.testzip()
+    if damaged is not None:
+        raise ValueError(f"{damaged} is not as it was written")
 
 
 def fingerprint(hasher, views, labels, start):

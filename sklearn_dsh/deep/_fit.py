@@ -214,7 +214,7 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
                     progress=progress,
                 )
     if checkpoint is not None:
-        processes.first(checkpoint.remove)
+        processes.first(checkpoint.finish)
     before = start or {}
     fitted = {
         "architecture_": architecture,

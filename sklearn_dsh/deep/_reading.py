@@ -1,6 +1,7 @@
 """Reading ahead: files are decoded by worker processes while the networks are busy."""
 
 import multiprocessing
+import os
 import sys
 import tempfile
 
@@ -9,6 +10,7 @@ import torch
 from joblib import effective_n_jobs
 from torch.utils.data import DataLoader, Dataset
 
+from .._outputs import named_errors
 from ..preprocessing._bit_depth import gathered, tell
 
 AHEAD = 2  # batches that a worker prepares in advance
@@ -117,15 +119,23 @@ class ByteFile:
     def __init__(self, shape, folder=None):
         self.shape, self.ndim, self.dtype = shape, len(shape), np.dtype(np.uint8)
         self._row = int(np.prod(shape[1:]))
+        self._folder = tempfile.gettempdir() if folder is None else folder
         self._file = tempfile.TemporaryFile(prefix="sklearn_dsh_", dir=folder)  # noqa: SIM115
-        self._file.truncate(shape[0] * self._row)
+        with self._named_errors():
+            self._file.truncate(shape[0] * self._row)
 
     def __len__(self):
         return self.shape[0]
 
     def __setitem__(self, rows, values):
-        self._file.seek(rows.indices(len(self))[0] * self._row)
-        self._file.write(np.ascontiguousarray(values, dtype=np.uint8))
+        with self._named_errors():
+            self._file.seek(rows.indices(len(self))[0] * self._row)
+            self._file.write(np.ascontiguousarray(values, dtype=np.uint8))
+            self._file.flush()
+
+    def _named_errors(self):
+        """Its file has no name: a full disk is told of with the folder."""
+        return named_errors(os.path.join(self._folder, "temporary file"))
 
     def __getitem__(self, rows):
         numbers = np.arange(len(self))[rows] if isinstance(rows, slice) else rows

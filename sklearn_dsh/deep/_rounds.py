@@ -99,7 +99,8 @@ def alternate(
         What a try that was interrupted kept, to go on from.
     checkpoint : object or None
         ``save(state)`` is called after every round, and within one where its ``is_due()`` says so
-        or the training is interrupted; by the first process.
+        or the training is interrupted; by the first process. ``named_damage()`` is around what is
+        made of ``resumed``.
     progress : Progress
 
     Returns
@@ -110,10 +111,11 @@ def alternate(
     """
     processes, history, best, begun = trainer.processes, History(), None, None
     if resumed is not None:
-        history = History(**resumed["history"])
-        trainer.load_state_dict(resumed["trainer"])
-        method.load_state_dict(resumed["method"])
-        best, begun = _from_tensors(resumed["best"]), resumed["begun"]
+        with checkpoint.named_damage():
+            history = History(**resumed["history"])
+            trainer.load_state_dict(resumed["trainer"])
+            method.load_state_dict(resumed["method"])
+            best, begun = _from_tensors(resumed["best"]), resumed["begun"]
         progress.go_on_from(trainer.step)
 
     def keep(begun=None):

@@ -10,6 +10,10 @@ from PIL import Image
 
 from ._bit_depth import as_bytes, tell
 
+# Pillow has EPS drawn by Ghostscript: files of strangers would have a program read them.
+_RUN_PROGRAMS = ("EPS", "WMF", "EMF")
+_LITTLE_MEMORY = 3 << 30  # bytes: what the largest image that Pillow lets through takes
+
 
 def load_image(
     path: str | os.PathLike[str], size: int | None = None, mode: Literal["L", "RGB"] = "RGB"
@@ -41,8 +45,12 @@ def load_image(
     Raises
     ------
     ValueError
-        If the file is missing, no regular file, empty, cut off or no image, or its pixels are
-        numbers of unknown range; the path is named.
+        If the file is missing, no regular file, empty, cut off, no image, or one that another
+        program would have to draw (EPS, WMF), its pixels are numbers of unknown range, or it has
+        more of them than Pillow lets through (``2 * PIL.Image.MAX_IMAGE_PIXELS``, 179 million);
+        the path is named.
+    MemoryError
+        If there is not memory enough, which is up to 16 bytes a pixel; the path is named.
 
     Warns
     -----
@@ -56,12 +64,18 @@ def load_image(
         if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would be waited for
             raise ValueError("it is no regular file")
         with Image.open(path) as image:
+            if image.format in _RUN_PROGRAMS:
+                raise ValueError(
+                    f"{image.format} files are drawn by another program, which is not started"
+                )
             if size is not None:
                 # A JPEG decoder can shrink while it decodes, which is many times faster.
                 image.draft(None, (2 * size, 2 * size))
             image, bits = decode(image, mode)
         pixels = np.asarray(image if size is None else _resize(image, size))
     except Exception as error:  # Pillow's decoders raise a dozen different types
+        if isinstance(error, MemoryError) and _memory_is_short():
+            raise MemoryError(f"No memory is left to read the image file {path!r}.") from error
         raise ValueError(
             f"Cannot read the image file {path!r}: {_reason(path, error)}. "
             "Expected a complete image in a format that Pillow reads; repair or remove the file."
@@ -118,6 +132,15 @@ def decode(image, mode):
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image)
     return image.convert(mode), bits
+
+
+def _memory_is_short():
+    """Whether there is little memory; if not, a damaged file asked for too much of it."""
+    try:
+        bytearray(_LITTLE_MEMORY)  # reserved, not touched
+    except MemoryError:
+        return True
+    return False
 
 
 def _reason(path, error):
