@@ -21,6 +21,9 @@ MAX_HEAD_BYTES = 16_384
 MAX_FIELDS = 100  # of a head
 _PIECE = 4096  # bytes: h11 compares with its limit only after it took all that it was given
 _SECONDS_TO_END = 3
+# What follows a refusal is dropped for so many seconds: if the connection was closed on it, many
+# clients would lose the answer.
+_SECONDS_TO_LEAVE = 5
 
 
 def make_server(app, *, max_connections=MAX_CONNECTIONS, timeout=TIMEOUT):
@@ -62,6 +65,7 @@ class Connection(H11Protocol):
         self._max_connections, self._timeout = max_connections, timeout
         self._step = self._timer = None
         self._since = 0.0
+        self._is_refused = False
 
     def connection_made(self, transport):
         super().connection_made(transport)
@@ -77,7 +81,7 @@ class Connection(H11Protocol):
 
     def data_received(self, data):
         for start in range(0, len(data), _PIECE):
-            if self.transport.is_closing():
+            if self._is_refused or self.transport.is_closing():
                 return
             super().data_received(data[start : start + _PIECE])
 
@@ -94,6 +98,8 @@ class Connection(H11Protocol):
 
     def _awaited(self):
         """What the client is to do next; None if it is the server's turn."""
+        if self._is_refused:
+            return "leave"
         if self.transport.get_write_buffer_size():
             return "take the answer"
         return {h11.IDLE: "send a head", h11.SEND_BODY: "send a body"}.get(self.conn.their_state)
@@ -104,7 +110,7 @@ class Connection(H11Protocol):
             self._refuse(408, f"The request took longer than {self._timeout:g} seconds.")
 
     def _refuse(self, status, text):
-        """Answer, where a request has begun and no answer has, and close."""
+        """Answer, where a request has begun and no answer has, and end the connection."""
         has_begun = self.conn.trailing_data[0] or self.conn.their_state is not h11.IDLE
         if self.transport.is_closing() or not has_begun or self.conn.our_state not in _UNANSWERED:
             self.transport.abort()  # also what is closing, and waits until its client has read all
@@ -118,7 +124,9 @@ class Connection(H11Protocol):
         if self.cycle is not None:  # the application answers no more
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-        self.transport.close()
+        self._is_refused = True
+        self.transport.write_eof()
+        self.loop.call_later(_SECONDS_TO_LEAVE, self.transport.abort)
 
 
 _UNANSWERED = (h11.IDLE, h11.SEND_RESPONSE)

@@ -25,6 +25,7 @@ def script(monkeypatch):
         sys.modules.pop(name)
 
 
+@pytest.mark.filterwarnings("ignore:Image size")  # of a bomb
 def test_short_attack(script, fitted_hasher, gallery):
     drawings = [to_bytes(DRAWING)]
     slow = script.slow_clients(drawings[0])

@@ -22,7 +22,7 @@ from page_server import (
     wait_until,
 )
 
-from sklearn_dsh.serve import create_app
+from sklearn_dsh.serve import _connections, create_app
 from sklearn_dsh.serve._search import DrawingSearch
 
 PICTURE = to_bytes(DRAWING)
@@ -268,6 +268,24 @@ def test_so_are_wrong_requests_behind_good_ones(kind, port):
         connection.sendall(b"abc" + sent)
         assert [answer[0] for answer in answers(read_all(connection))] in ([status], [])
     assert_serves(port)
+
+
+@pytest.mark.parametrize("kind", ["200 kB of fields", "chunks", "no HTTP"])
+def test_who_is_refused_can_send_all_and_then_read_why(kind, port):
+    sent, status = WRONG[kind]
+    with connect(port) as connection:
+        for _ in range(20):
+            connection.sendall(sent + bytes(100_000))
+        connection.shutdown(socket.SHUT_WR)
+        assert [answer[0] for answer in answers(read_all(connection))] == [status]
+
+
+def test_who_is_refused_and_stays_is_let_go(app, monkeypatch):
+    monkeypatch.setattr(_connections, "_SECONDS_TO_LEAVE", 0.2)
+    with serving(app) as (server, port), connect(port) as connection:
+        connection.sendall(WRONG["chunks"][0])
+        assert [answer[0] for answer in answers(read_all(connection))] == [411]
+        wait_until(lambda: not server.server_state.connections)
 
 
 def test_a_length_that_is_too_short_makes_no_other_request_of_the_rest(port):
