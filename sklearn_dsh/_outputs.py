@@ -102,7 +102,10 @@ def replaced(path):
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(beside, real)
+                if fcntl is not None:  # while it is locked: nobody takes it for abandoned
+                    os.replace(beside, real)
+            if fcntl is None:  # Windows moves nothing that is open
+                os.replace(beside, real)
     finally:
         if beside is not None:
             beside.unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from sklearn.base import (
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
+from ._changes import changed_alone
 from ._labels import join_labels, one_hot_advice, warn_of_one_view
 from ._spread import check_spread
 from ._validation import (
@@ -165,12 +166,13 @@ class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Ba
         data.held, data.more = dict(vars(self)), more
         # A second fit leaves nothing of the first behind; one that fails, or is not done yet,
         # changes nothing.
-        learner = object.__new__(type(self))
-        vars(learner).update(vars(self))
-        for name in [name for name in vars(learner) if name.endswith("_") and name[0] != "_"]:
-            delattr(learner, name)
-        learner._fit_checked(data, classes, shapes, columns)
-        self.__dict__ = vars(learner)
+        with changed_alone(self):
+            learner = object.__new__(type(self))
+            vars(learner).update(vars(self))
+            for name in [name for name in vars(learner) if name.endswith("_") and name[0] != "_"]:
+                delattr(learner, name)
+            learner._fit_checked(data, classes, shapes, columns)
+            self.__dict__ = vars(learner)
         return self
 
     def _fit_checked(self, data, classes, shapes, columns):

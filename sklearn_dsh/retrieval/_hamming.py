@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from sklearn_dsh._changes import changed_alone
 from sklearn_dsh.codes import check_codes
 from sklearn_dsh.retrieval._balls import Balls
 from sklearn_dsh.retrieval._choice import choose_structure
@@ -82,7 +83,9 @@ class HammingRetriever(BaseEstimator):
     * ``fit`` keeps uint8 arrays as they are, without a copy; a memory-mapped gallery is searched
       in place. Do not change the array afterwards. ``joblib.dump`` and
       ``joblib.load(..., mmap_mode="r")`` give a retriever whose gallery stays on disk.
-    * Searches may run in many threads at once, and after a fork.
+    * Searches may run in many threads at once, also while one thread changes the gallery
+      (:meth:`fit`, :meth:`partial_fit`, :meth:`remove`), and after a fork. They answer from the
+      gallery before or after the change. A second thread that would change it gets a RuntimeError.
     * :meth:`search_stats` tells what the last search did, and what its structure takes.
     * The first search compiles the kernels, which takes some seconds; they are cached on disk
       for later processes (see numba's ``NUMBA_CACHE_DIR``).
@@ -155,12 +158,20 @@ class HammingRetriever(BaseEstimator):
             from sklearn_dsh._devices import find_device
 
             find_device(self.device)  # refused before an earlier gallery is lost
+        with changed_alone(self):
+            # Beside what searches in other threads read: they find all of the old or of the new.
+            fitted = object.__new__(type(self))
+            vars(fitted).update(vars(self))
+            fitted._take(X)
+            self.__dict__ = vars(fitted)
+        return self
+
+    def _take(self, X):
         self._buffer = self._check_codes(X, reset=True)
         self._structure, self._kept, self._held_mask, self._last_stats = None, None, None, None
         self.n_removed_ = 0
         self.n_samples_fit_ = len(self._buffer)
         self._build_structure()
-        return self
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: ArrayLike, y: Any = None) -> Self:
@@ -189,6 +200,11 @@ class HammingRetriever(BaseEstimator):
         if not hasattr(self, "n_samples_fit_"):
             return self.fit(X)
         X = self._check_codes(X, reset=False)
+        with changed_alone(self):
+            self._append(X)
+        return self
+
+    def _append(self, X):
         n_old, n_new = self.n_samples_fit_, self.n_samples_fit_ + len(X)
         if n_new > len(self._buffer):
             # The array given to fit is always full, so it is never written to.
@@ -204,7 +220,6 @@ class HammingRetriever(BaseEstimator):
         self.n_samples_fit_ = n_new
         if n_new >= _GROWTH * self._n_considered:
             self._build_structure()
-        return self
 
     def remove(self, indices: ArrayLike) -> Self:
         """Take codes out of the gallery; all others keep their indices.
@@ -231,11 +246,12 @@ class HammingRetriever(BaseEstimator):
         rows = check_rows(indices, n)
         if not len(rows):
             return self
-        # A new array: searches in other threads keep the one they have.
-        kept = np.ones(n, dtype=bool) if self._kept is None else self._kept.copy()
-        kept[rows] = False
-        self._kept = kept
-        self.n_removed_ = int(len(kept) - np.count_nonzero(kept))
+        with changed_alone(self):
+            # A new array: searches in other threads keep the one they have.
+            kept = np.ones(n, dtype=bool) if self._kept is None else self._kept.copy()
+            kept[rows] = False
+            self._kept = kept
+            self.n_removed_ = int(len(kept) - np.count_nonzero(kept))
         return self
 
     def kneighbors(
@@ -435,9 +451,11 @@ class HammingRetriever(BaseEstimator):
         """Structure, gallery, queries, and the other arguments of a search."""
         if self._structure is None and self.device != "cpu":  # loaded from a file
             self._build_structure()
-        # In this order: what another thread appends meanwhile lies behind what is read here.
-        structure, n_samples = self._structure, self.n_samples_fit_
-        kept, gallery = self._kept_rows(n_samples), self._buffer[:n_samples]
+        # Of one state, which another thread's fit would replace whole; and in this order, as what
+        # another thread appends lies behind what is read here.
+        state = vars(self)
+        structure, n_samples = state["_structure"], state["n_samples_fit_"]
+        kept, gallery = _kept_rows(state, n_samples), state["_buffer"][:n_samples]
         allowed = _combined(check_mask(mask, n_samples), kept)
         options = {"allowed": allowed, "own_rows": None, "n_jobs": self.n_jobs}
         if X is None:
@@ -450,18 +468,10 @@ class HammingRetriever(BaseEstimator):
 
     def _count_available(self, mask):
         """How many codes may be found with a mask, or None."""
-        n = self.n_samples_fit_
-        allowed = _combined(check_mask(mask, n), self._kept_rows(n))
+        state = vars(self)
+        n = state["n_samples_fit_"]
+        allowed = _combined(check_mask(mask, n), _kept_rows(state, n))
         return n if allowed is None else allowed.count
-
-    def _kept_rows(self, n_samples):
-        """What was not removed, the same object as long as that stays the same; None for all."""
-        kept, held = self._kept, self._held_mask
-        if kept is None:
-            return None
-        if held is None or held[0] is not kept or held[1] != n_samples:
-            held = self._held_mask = (kept, n_samples, RowMask(kept[:n_samples]))
-        return held[2]
 
     def _graph(self, distances, indices, offsets, mode):
         data = distances.astype(float) if mode == "distance" else np.ones(len(indices))
@@ -518,3 +528,13 @@ def _combined(mask, kept):
 def _check_mode(mode):
     if mode not in ("connectivity", "distance"):
         raise ValueError(f'mode must be "connectivity" or "distance", got {mode!r}.')
+
+
+def _kept_rows(state, n_samples):
+    """What was not removed, the same object as long as that stays the same; None for all."""
+    kept, held = state["_kept"], state["_held_mask"]
+    if kept is None:
+        return None
+    if held is None or held[0] is not kept or held[1] != n_samples:
+        held = state["_held_mask"] = (kept, n_samples, RowMask(kept[:n_samples]))
+    return held[2]
