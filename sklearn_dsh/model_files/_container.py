@@ -42,7 +42,7 @@ def write(path, facts, structure, arrays):
     ValueError
         If the structure is larger than a reader takes.
     """
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     text = json.dumps(structure, allow_nan=False, separators=(",", ":")).encode()
     if len(text) > MAX_STRUCTURE:
@@ -52,8 +52,9 @@ def write(path, facts, structure, arrays):
         )
     metadata = {"format": FORMAT, "version": str(VERSION), "facts": json.dumps(facts)}
     arrays = arrays | {_STRUCTURE: np.frombuffer(text, dtype=np.uint8)}
+    content = save(arrays, metadata=metadata)
     with replaced(path) as file:
-        save_file(arrays, file.name, metadata=metadata)
+        file.write(content)
 
 
 def is_model_file(path):

@@ -114,10 +114,11 @@ class TestWhatIsNoFile:
             result = run("compare", "no_data", "-o", folder, code=1)
             assert f"{str(folder / name)!r} is a pipe" in result.stderr
 
-    def test_of_the_demo(self, special):
+    def test_of_the_demo(self, special, capsys):
         path, name = special
-        with pytest.raises(ValueError, match=f"is a {name}: expected the name of a file for the p"):
+        with pytest.raises(SystemExit, match="1"):
             demo.main(["--output", str(path), "--data", "no_data"])
+        assert f"is a {name}: expected the name of a file for the p" in capsys.readouterr().err
 
     def test_a_folder_for_a_file_and_a_file_for_a_folder(self, tmp_path):
         (tmp_path / "file").write_text("")
