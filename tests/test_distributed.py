@@ -117,18 +117,19 @@ def check_answers(retriever, removed=()):
         assert ours.tolist() == theirs.tolist()
 
 
-@pytest.mark.slow
 def test_a_restarted_cluster(tmp_path):
     found = galleries(tmp_path)
     with (
         LocalCluster(
-            n_workers=1, threads_per_worker=1, dashboard_address=None, memory_limit=0
+            n_workers=1, processes=False, dashboard_address=None, memory_limit=0
         ) as cluster,
         Client(cluster) as client,
     ):
         of_file = ShardedHammingRetriever(n_shards=4).fit(found["path"]).remove([3, 400])
         others = [ShardedHammingRetriever().fit(found[kind]) for kind in ("array", "dask")]
-        client.restart(timeout=240)
+        client.restart(wait_for_workers=False)
+        cluster.scale(2)  # the first worker, which no nanny minds, stays away
+        client.wait_for_workers(1, timeout=240)
         check_answers(of_file, [3, 400])
         for retriever in others:
             for _ in range(2):  # again and again
