@@ -79,8 +79,7 @@ def main(argv=None):
     parser.add_argument("--output", metavar="PNG", default="demo.png", help="the picture's file")
     parser.add_argument("--seed", type=int, default=0, help="of data, split and methods")
     args = parser.parse_args(argv)
-    with _ending_with_a_message(parser):
-        check_output_file(args.output, "the picture")
+    check_output_file(args.output, "the picture")
     try:
         import matplotlib  # noqa: F401
     except ImportError:
