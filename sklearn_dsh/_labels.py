@@ -206,9 +206,8 @@ def warn_of_one_view(y_sketch, y_image, stacklevel):
 def _spelled_alike(alone, categories):
     """Sentences that name categories of one view that another differs from in no letter."""
     alike = {}
-    for category in sorted(categories):
-        if isinstance(category, str):
-            alike.setdefault(_letters(category), []).append(category)
+    for category in sorted(c for c in categories if isinstance(c, str)):
+        alike.setdefault(_letters(category), []).append(category)
     found = [
         " and ".join(map(repr, group))
         for group in alike.values()

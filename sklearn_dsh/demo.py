@@ -93,8 +93,7 @@ def main(argv=None):
         "--device", default="auto", help="where networks compute: auto, cpu, cuda, ..."
     )
     args = parser.parse_args(argv)
-    with _ending_with_a_message(parser):
-        check_output_file(args.output, "the picture")
+    check_output_file(args.output, "the picture")
     try:
         import matplotlib  # noqa: F401
     except ImportError:

@@ -128,7 +128,7 @@ class PassedOver:
     def tell(self, stacklevel=2):
         """Warn, if there is anything to tell."""
         if told := str(self):
-            text = f"Not everything was read as it stands in the folders. {told}"
+            text = f"Not all that the folders hold was read, or not as it may be meant. {told}"
             warnings.warn(text, PassedOverWarning, stacklevel=stacklevel + 1)
 
 
