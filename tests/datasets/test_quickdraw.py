@@ -128,7 +128,8 @@ def test_sample(drawn):
 
 def test_lines_that_are_not_sampled_are_not_parsed(drawn):
     path = drawn / "cat.ndjson"
-    path.write_text(path.read_text() + "broken\n" * 2)
+    sound = path.read_text()
+    path.write_text(sound + "broken\n" * 2 + sound.splitlines()[0])
     outcomes = set()
     for seed in range(20):
         try:
@@ -137,6 +138,14 @@ def test_lines_that_are_not_sampled_are_not_parsed(drawn):
         except ValueError as error:
             outcomes.add(str(error).partition(": ")[0].partition(", ")[2])
     assert outcomes == {"read", "line 9", "line 10"}
+
+
+def test_a_file_that_is_cut_off_is_known_by_its_last_line(drawn):
+    path = drawn / "cat.ndjson"
+    path.write_text(path.read_text()[:-5])
+    for seed in range(10):
+        with pytest.raises(ValueError, match=r"cat\.ndjson', line 8: broken JSON"):
+            load_quickdraw(drawn, max_per_category=2, random_state=seed)
 
 
 def test_bitmaps(bitmaps):

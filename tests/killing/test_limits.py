@@ -80,9 +80,9 @@ def test_a_full_disk(name, small_disk):
     operation = OPERATIONS[name]
     in_child(operation.prepare, small_disk)
     old = in_child(operation.look, small_disk).value
-    # Until nothing more fits.
-    with open(small_disk / "filler", "wb", buffering=0) as file, suppress(OSError):
-        while file.write(bytes(4096)) == 4096:
+    filler = open(small_disk / "filler", "wb", buffering=0)  # noqa: SIM115
+    with suppress(OSError), filler:  # until nothing more fits
+        while filler.write(bytes(4096)) == 4096:
             pass
     ended = in_child(operation.call, small_disk)
     check(
