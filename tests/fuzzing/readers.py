@@ -14,8 +14,18 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from sklearn_dsh import DeepSketchHasher, load_sketch_photo_folder
+from sklearn_dsh import (
+    CCAHasher,
+    DeepSketchHasher,
+    HammingRetriever,
+    ITQHasher,
+    load_model,
+    load_sketch_photo_folder,
+    save_model,
+)
 from sklearn_dsh.comparison._results import Results
 from sklearn_dsh.datasets import load_class_vectors, load_quickdraw
 from sklearn_dsh.deep._caffe_file import _net_parameter
@@ -414,6 +424,40 @@ class CheckpointContents(CheckpointFile):
         return super().read(archive.getvalue())
 
 
+class ModelOfFile(Reader):
+    """Estimators: what is made of a damaged file is used, too, and may fail, but never crash."""
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.place = self.folder / "model.safetensors"
+        rng = np.random.default_rng(0)
+        self.rows, y = rng.normal(size=(24, 5)), np.arange(24) % 2
+        settings = {"random_state": 0, "device": "cpu", "max_iter": 1, "steps_per_iter": 1}
+        codes = rng.integers(0, 256, (300, 2), dtype=np.uint8)
+        self.seeds = [
+            self._saved(estimator)
+            for estimator in (
+                CCAHasher(8, random_state=0).fit(self.rows, self.rows, y),
+                make_pipeline(StandardScaler(), ITQHasher(8, random_state=0)).fit(self.rows),
+                DeepSketchHasher(4, **settings).fit(self.rows, self.rows, (y, y)),
+                HammingRetriever(3, algorithm="balls").fit(codes).remove([3]),
+            )
+        ]
+
+    def _saved(self, estimator):
+        save_model(estimator, self.place)
+        return self.place.read_bytes()
+
+    def load(self):
+        estimator = load_model(self.place)
+        try:
+            if isinstance(estimator, HammingRetriever):
+                return estimator.kneighbors()
+            return estimator.project(self.rows, view="sketch")
+        except Exception:  # of numbers that nobody learned: told when they are used
+            return None
+
+
 READERS = IMAGES | {
     ".caffemodel files": CaffeFile,
     "word vectors: text": TextVectors,
@@ -425,6 +469,7 @@ READERS = IMAGES | {
     "gallery: header": GalleryHeader,
     "gallery: codes": GalleryCodes,
     "gallery: items": GalleryItems,
+    "model files": ModelOfFile,
     "results of compare": ResultLines,
     "checkpoint: file": CheckpointFile,
     "checkpoint: contents": CheckpointContents,
