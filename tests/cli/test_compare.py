@@ -4,6 +4,7 @@ import importlib.util
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -89,7 +90,8 @@ def test_the_size_reaches_the_networks(shared, run, tmp_path, monkeypatch):
     sizes = []
     known = default_methods()
 
-    def make(features, architecture):
+    def make(features, architecture, device):
+        assert device == "auto"
         sizes.append(architecture.size)
         return known
 
@@ -99,12 +101,14 @@ def test_the_size_reaches_the_networks(shared, run, tmp_path, monkeypatch):
 
 
 def test_a_part_of_a_research_data_set(run, tmp_path):
+    rng = np.random.default_rng(0)
     for view, suffix, n in (("sketch", "-1.png", 52), ("photo", ".jpg", 6)):
         for category in "ab":
             folder = tmp_path / "256x256" / view / "tx_000000000000" / category
             folder.mkdir(parents=True)
             for i in range(n):
-                Image.new("RGB", (40, 40), (4 * i, 9, 200)).save(folder / f"{i}{suffix}")
+                pixels = rng.integers(0, 256, (40, 40, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(folder / f"{i}{suffix}")
     arguments = ["compare", tmp_path, "--dataset", "sketchy-original", "--methods", "LSH"]
     arguments += ["--quick", "--size", 32, "-o", tmp_path / "out"]
     assert "expected 125" in run(*arguments, code=1).stderr

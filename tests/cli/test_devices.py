@@ -8,7 +8,7 @@ import torch
 
 from sklearn_dsh import DeepSketchHasher, demo
 from sklearn_dsh.gallery import Gallery
-from sklearn_dsh.serve import _run
+from sklearn_dsh.serve import _connections
 
 NOWHERE = "cuda:97" if torch.cuda.is_available() else "mps" if sys.platform == "linux" else "xpu"
 GOES_ON = f"Warning: device='{NOWHERE}' was asked for, but torch {torch.__version__} sees no"
@@ -40,7 +40,7 @@ COMPUTING = {
 def command(request, deep, shared, run, tmp_path, monkeypatch):
     """``command(model, code, *options)`` runs a command; the page ends as soon as it is served."""
     name = request.param
-    monkeypatch.setattr(_run.uvicorn.Server, "run", lambda self, sockets: None)
+    monkeypatch.setattr(_connections.uvicorn.Server, "run", lambda self, sockets: None)
 
     def call(model, *options, code=0):
         root = deep if "deep" in model.name else shared
