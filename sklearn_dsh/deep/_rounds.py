@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ._training_set import score_outputs
-from ._weights import from_tensors, to_arrays, to_tensors
+from ._weights import from_tensors, round_to_half, to_arrays, to_tensors
 
 
 @dataclass
@@ -144,6 +144,8 @@ def alternate(
         )
         begun = None
         history.n_rounds += 1
+        if history.n_rounds == n_rounds:
+            round_to_half(trainer.result)  # as it is kept, and before it is looked at
         if held_out is not None or history.n_rounds == n_rounds:
             trainer.learn_readout()
         if held_out is not None:

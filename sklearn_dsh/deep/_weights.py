@@ -10,6 +10,8 @@ import torch
 
 from .._forks import ForkSafeLock
 
+_LARGEST = np.finfo(np.float16).max
+
 
 def to_arrays(module):
     """A module's parameters and buffers as a dict of numpy arrays (copies, on the CPU)."""
@@ -28,24 +30,30 @@ def hash_arrays(arrays):
 def in_half(arrays, module):
     """The arrays of a trained ``module``, its matrices in float16: half of what a model takes.
 
-    What is encoded with is what is kept, so that a file gives the same codes. What was never
-    trained, vectors, buffers and values that float16 has not stay as they are.
+    What is encoded with is what is kept, so that a file gives the same codes. What is not trained,
+    vectors, buffers and values that float16 has not stay as they are.
     """
-    names = _half_names(module)
-    return {name: _to_half(value) if name in names else value for name, value in arrays.items()}
+    kept = dict(arrays)
+    for name in _matrices(module):
+        if np.abs(arrays[name]).max(initial=0) <= _LARGEST:
+            kept[name] = arrays[name].astype(np.float16)
+    return kept
 
 
-def _half_names(module):
+def round_to_half(module):
+    """Bring a module's weights to what `in_half` keeps of them."""
+    with torch.no_grad():
+        for value in _matrices(module).values():
+            if value.numel() and value.abs().max() <= _LARGEST:
+                value.copy_(value.half())
+
+
+def _matrices(module):
     return {
-        name
+        name: value
         for name, value in module.named_parameters(remove_duplicate=False)
-        if value.ndim > 1 and value.dtype == torch.float32 and not name.startswith("frozen.")
+        if value.requires_grad and value.ndim > 1 and value.dtype == torch.float32
     }
-
-
-def _to_half(values):
-    fits = np.abs(values).max(initial=0) <= np.finfo(np.float16).max
-    return values.astype(np.float16) if fits else values
 
 
 def count_bytes(build, *, kept=False):
@@ -56,7 +64,7 @@ def count_bytes(build, *, kept=False):
     """
     with torch.device("meta"):
         module = build()
-    halved = _half_names(module) if kept else ()
+    halved = _matrices(module) if kept else ()
     return sum(
         value.nbytes // (2 if name in halved else 1) for name, value in module.state_dict().items()
     )

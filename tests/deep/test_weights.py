@@ -37,6 +37,7 @@ def _parts():
             "of_doubles": torch.nn.Linear(3, 2, dtype=torch.float64),
         }
     )
+    module["frozen"].requires_grad_(False)
     module.register_buffer("codes", torch.rand(2, 3))
     return module
 
@@ -51,6 +52,9 @@ def test_trained_matrices_are_kept_in_half_and_nothing_else():
     for name in set(whole) - {"trained.0.weight"}:
         assert kept[name].dtype == whole[name].dtype
         np.testing.assert_array_equal(kept[name], whole[name])
+    _weights.round_to_half(module)
+    for name, value in _weights.to_arrays(module).items():
+        np.testing.assert_array_equal(value, kept[name])
     assert _weights.count_bytes(_parts, kept=True) == sum(value.nbytes for value in kept.values())
     assert _weights.count_bytes(_parts) == sum(value.nbytes for value in whole.values())
 

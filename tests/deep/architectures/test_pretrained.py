@@ -471,7 +471,7 @@ class TestReadOutOfFeatures:
         [
             (Compact(32), DATA),
             (Pretrained(TorchBackbone(make_stranger, **PIXELS), trained="none"), DATA),
-            (Pretrained(), (np.ones((10, 3)), np.ones((14, 3)), (Y_SK, Y_IMG))),
+            (Pretrained(), (np.eye(10), np.eye(14), (Y_SK, Y_IMG))),
         ],
     )
     def test_without_features_of_both_views(self, architecture, data):
