@@ -47,11 +47,27 @@ class Command(click.Command):
         except KeyboardInterrupt as interruption:
             click.echo(str(interruption) or "Interrupted.", err=True)
             ctx.exit(INTERRUPTED)
-        except (ValueError, OSError, ImportError) as error:
+        except (click.exceptions.Exit, click.Abort):  # click's own, RuntimeErrors too
+            raise
+        except (ValueError, OSError, ImportError, RuntimeError, MemoryError) as error:
             # A reader of stdout that has gone, such as `head`, is no error: click knows.
             if ctx.meta.get(_DEBUG) or getattr(error, "errno", None) == errno.EPIPE:
                 raise
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(_what_to_do(error)) from error
+
+
+def _what_to_do(error):
+    """The text of an error; of one that is not about what was given, a hint, too."""
+    text = str(error).strip()
+    # Torch's, of a GPU, is another.
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return (
+            f"Memory ran out{text and f' ({text})'}: take smaller images or batches, fewer n_jobs, "
+            "or another --device."
+        )
+    if isinstance(error, RuntimeError):
+        return f"{text or type(error).__name__} (--debug shows where this comes from.)"
+    return text
 
 
 @contextmanager

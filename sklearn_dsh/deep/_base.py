@@ -16,6 +16,7 @@ from ._batches import kind_of, make_source, make_tokens, wants_tokens
 from ._fit import check_settings
 from ._optimizer import PRECISIONS, SCHEDULES
 from ._polarity import check_strokes
+from ._reading import told_of_readers
 from ._training import compute_outputs
 from ._weights import cached_network, count_bytes, from_arrays
 from .architectures import BY_NAME, Architecture, describe_network, resolve_architecture
@@ -196,6 +197,7 @@ class BaseDeepHasher(BaseCrossModalHasher):
         if view == "sketch" and kind_of(X) == "images":
             check_strokes(X, self.architecture_)
 
+    @told_of_readers()
     def _compute(self, network, X, view, device):
         sizes = self.architecture_.sizes()
 
