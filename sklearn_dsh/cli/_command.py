@@ -56,15 +56,20 @@ class Command(click.Command):
             # A reader of stdout that has gone, such as `head`, is no error: click knows.
             if ctx.meta.get(_DEBUG) or getattr(error, "errno", None) == errno.EPIPE:
                 raise
-            raise click.ClickException(_text(error)) from error
+            raise click.ClickException(_what_to_do(error)) from error
 
 
-def _text(error):
-    text = str(error)
-    if isinstance(error, MemoryError) or (
-        isinstance(error, RuntimeError) and _OUT_OF_MEMORY.search(text)
-    ):
-        text = f"The memory is used up. {text}".strip()
+def _what_to_do(error):
+    """The text of an error; of one that is not about what was given, a hint, too."""
+    text = str(error).strip()
+    is_runtime = isinstance(error, RuntimeError)  # torch's want of memory is one
+    if isinstance(error, MemoryError) or (is_runtime and _OUT_OF_MEMORY.search(text)):
+        return (
+            f"The memory is used up{text and f' ({text})'}: take smaller images or batches, fewer "
+            "n_jobs, or another --device."
+        )
+    if is_runtime:
+        return f"{text or type(error).__name__} (--debug shows where this comes from.)"
     return text or type(error).__name__
 
 

@@ -18,6 +18,7 @@ from ..preprocessing._images import ImageInputMixin, check_images
 from ._batches import ImageSource, as_tensor, read_blocks
 from ._pixels import to_network
 from ._polarity import POLARITIES, check_strokes
+from ._reading import told_of_readers
 from ._weights import cached_network, start_from
 from .architectures import Backbone, Pretrained, TorchBackbone, describe_network
 
@@ -114,6 +115,7 @@ class BackboneFeatures(
         self._architecture()
         return self
 
+    @told_of_readers()
     def transform(self, X: ArrayLike) -> NDArray[np.float32]:
         """The features of each image.
 
@@ -132,6 +134,8 @@ class BackboneFeatures(
             If X holds no images or a file cannot be read (the path is named).
         ImportError
             If the package with the weights is not installed.
+        RuntimeError
+            If a process that decodes files was killed.
         """
         self._validate_params()
         X = check_images(X)

@@ -17,6 +17,7 @@ from ._encoder import Encoder
 from ._fit import check_settings
 from ._optimizer import PRECISIONS, SCHEDULES
 from ._polarity import check_strokes
+from ._reading import told_of_readers
 from ._training import compute_outputs
 from ._weights import cached_network, count_bytes, from_arrays, shapes_of
 from .architectures import BY_NAME, Architecture, describe_network, resolve_architecture
@@ -229,6 +230,7 @@ class BaseDeepHasher(BaseCrossModalHasher):
         if view == "sketch" and kind_of(X) == "images":
             check_strokes(X, self.architecture_)
 
+    @told_of_readers()
     def _compute(self, network, X, view, device):
         sizes = self.architecture_.sizes()
 

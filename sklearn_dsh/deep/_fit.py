@@ -22,7 +22,7 @@ from ._checkpoint import Checkpoint, fingerprint, told_of
 from ._optimizer import autocast, resolve_precision
 from ._polarity import check_strokes
 from ._processes import Processes, local_device
-from ._reading import ByteFile
+from ._reading import ByteFile, told_of_readers
 from ._rounds import alternate
 from ._sampling import StepPlanner
 from ._training import NetworkTrainer, standardise
@@ -58,6 +58,7 @@ def resolve_tokens(hasher, network_settings):
     return EdgeTokens() if isinstance(hasher.sketch_tokens, str) else hasher.sketch_tokens
 
 
+@told_of_readers()
 def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choose_rows=None):
     """Learn codes and networks.
 

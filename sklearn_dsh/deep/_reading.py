@@ -4,6 +4,8 @@ import multiprocessing
 import os
 import sys
 import tempfile
+import weakref
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -38,6 +40,27 @@ class _Requests(Dataset):
 
 def _as_it_is(batch):
     return batch
+
+
+@contextmanager
+def told_of_readers():
+    """Say what it means that a process of `read_ahead` died; torch tells whatever is running then.
+
+    Raises
+    ------
+    RuntimeError
+        If one did.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        reason = str(error).strip().partition(". ")[0].rstrip(".")
+        if "DataLoader worker" not in reason:
+            raise
+        raise RuntimeError(
+            f"A process that decodes image files died ({reason}). Most likely memory ran out: "
+            "lower n_jobs or batch_size, or give more memory. A damaged file may crash it, too."
+        ) from error
 
 
 def read_ahead(sources, requests, n_jobs=None):
@@ -121,6 +144,7 @@ class ByteFile:
         self._row = int(np.prod(shape[1:]))
         self._folder = tempfile.gettempdir() if folder is None else folder
         self._file = tempfile.TemporaryFile(prefix="sklearn_dsh_", dir=folder)  # noqa: SIM115
+        weakref.finalize(self, self._file.close)
         with self._named_errors():
             self._file.truncate(shape[0] * self._row)
 

@@ -1,14 +1,20 @@
 """``encode`` and ``index``: from files to galleries, and from several galleries to one."""
 
 import json
+import multiprocessing
+import os
 import shutil
 from pathlib import Path
+from signal import SIGKILL
 
 import joblib
 import numpy as np
 import pytest
 
+from sklearn_dsh import Compact, DeepSketchHasher
 from sklearn_dsh.cli import _encode, _files
+from sklearn_dsh.deep import _reading
+from sklearn_dsh.deep._batches import ImageSource
 from sklearn_dsh.gallery import Gallery, hash_file
 from sklearn_dsh.retrieval import _choice
 from sklearn_dsh.views import SketchImageArray
@@ -228,3 +234,26 @@ def test_a_structure_and_its_memory_are_told(run, tmp_path, monkeypatch):
     report = json.loads(result.stdout)
     assert report["algorithm"] in ("balls", "multi_index")
     assert report["n_structure_bytes"] > 0
+
+
+@pytest.mark.filterwarnings("ignore:Most of the sketches:UserWarning")
+@pytest.mark.skipif(not _reading.CAN_FORK, reason="files are read by this process")
+def test_a_reading_process_that_is_killed(shared, run, tmp_path, monkeypatch, images_of):
+    paths = np.array(images_of(shared / "data/photo"))
+    settings = {"max_iter": 1, "steps_per_iter": 2, "batch_size": 4, "n_jobs": 2}
+    hasher = DeepSketchHasher(8, architecture=Compact(size=32), sketch_tokens=None, **settings)
+    hasher.fit(paths, paths, np.arange(len(paths)) % 3)
+    joblib.dump(hasher, tmp_path / "deep.joblib")
+
+    def die(self, path):
+        assert multiprocessing.parent_process() is not None
+        os.kill(os.getpid(), SIGKILL)
+
+    monkeypatch.setattr(ImageSource, "_read", die)
+    monkeypatch.setattr(ImageSource, "block", 4)
+    arguments = [tmp_path / "deep.joblib", shared / "data/photo", "-o", tmp_path / "g", "--quiet"]
+    result = run("encode", *arguments, code=1)
+    assert result.stderr.startswith("Error: A process that decodes image files died (")
+    assert "lower n_jobs" in result.stderr
+    assert result.stderr.count("\n") == 1
+    assert not (tmp_path / "g").exists()

@@ -171,7 +171,8 @@ def test_other_errors_while_data_are_read_end_with_a_message(
     monkeypatch.setattr("sklearn_dsh.datasets.load_sketch_photo_folder", fail)
     result = run("fit", data, tmp_path / "m.joblib", code=1)
     assert type(result.exception) is SystemExit
-    assert result.stderr.splitlines()[-1] == f"Error: {str(error) or 'The memory is used up.'}"
+    told = result.stderr.splitlines()[-1]
+    assert told.startswith(f"Error: {str(error) or 'The memory is used up: take smaller images'}")
 
 
 def test_a_worker_that_dies_names_where(run, data, tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 from click.testing import CliRunner
 
 import sklearn_dsh
@@ -80,6 +81,49 @@ def test_debug_shows_the_traceback(tmp_path):
     result = CliRunner().invoke(commands, arguments)
     assert result.exit_code == 1
     assert type(result.exception) is ValueError  # Python prints it
+
+
+# The arguments with which a command starts to work.
+STARTS = {
+    "fit": ["data", "m.joblib"],
+    "evaluate": ["m.joblib", "data"],
+    "encode": ["m.joblib", ".", "-o", "g"],
+    "index": ["g", "-o", "all"],
+    "search": ["m.joblib", "g", "."],
+    "serve": [],
+    "info": ["m.joblib"],
+    "compare": ["data"],
+}
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (RuntimeError("a worker died"), "a worker died (--debug shows where this comes from.)"),
+        (NotImplementedError(), "NotImplementedError (--debug shows where this comes from.)"),
+        (
+            MemoryError("Unable to allocate 9 GiB"),
+            "The memory is used up (Unable to allocate 9 GiB): take",
+        ),
+        (
+            torch.OutOfMemoryError("CUDA out of memory"),
+            "The memory is used up (CUDA out of memory): take",
+        ),
+    ],
+)
+@pytest.mark.parametrize("name", commands.commands)
+def test_what_fails_below_ends_with_1_and_a_message(name, error, message, tmp_path, monkeypatch):
+    def fail(quiet=False):
+        raise error
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.png").write_bytes(b"")
+    monkeypatch.setattr(sys.modules[f"sklearn_dsh.cli._{name}"], "loading", fail)
+    result = CliRunner().invoke(commands, [name, *STARTS[name]])
+    assert result.exit_code == 1
+    assert f"Error: {message}" in result.stderr
+    result = CliRunner().invoke(commands, [name, *STARTS[name], "--debug"])
+    assert result.exception is error
 
 
 def test_an_interruption_ends_with_130(run, monkeypatch, tmp_path):

@@ -159,14 +159,17 @@ class TestMemory:
         monkeypatch.setattr("sklearn_dsh.gallery.check_replaceable", fail)
         result = CliRunner().invoke(commands, ["index", "a", "-o", "b"])
         assert result.exit_code == 1
-        assert result.stderr == f"Error: The memory is used up. {error}\n"
+        assert result.stderr.startswith(f"Error: The memory is used up ({error}): take smaller ")
 
     def test_other_errors_of_the_library_are_not_hidden(self, monkeypatch):
         def fail(*args):
             raise RuntimeError("a bug")
 
         monkeypatch.setattr("sklearn_dsh.gallery.check_replaceable", fail)
-        result = CliRunner().invoke(commands, ["index", "a", "-o", "b"])
+        arguments = ["index", "a", "-o", "b"]
+        told = CliRunner().invoke(commands, arguments).stderr
+        assert told == "Error: a bug (--debug shows where this comes from.)\n"
+        result = CliRunner().invoke(commands, [*arguments, "--debug"])
         assert isinstance(result.exception, RuntimeError)
 
     @pytest.mark.slow
@@ -184,7 +187,7 @@ class TestMemory:
 
         ended = in_child(call, prepare=short_memory)
         assert str(ended.error) == "exit 1"
-        assert "Error: The memory is used up." in ended.told
+        assert "Error: The memory is used up" in ended.told
         assert "Traceback" not in ended.told
         assert same(in_child(operation.look, tmp_path).value, old)
 
