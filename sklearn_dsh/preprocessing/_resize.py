@@ -123,7 +123,7 @@ def _as_mode(image, mode):
 def _memory_is_short():
     """Whether there is little memory; if not, a damaged file asked for too much of it."""
     try:
-        bytearray(_LITTLE_MEMORY)  # reserved, not touched
+        np.empty(_LITTLE_MEMORY, dtype=np.uint8)  # reserved, not touched
     except MemoryError:
         return True
     return False
