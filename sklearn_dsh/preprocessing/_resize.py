@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 
 # Pillow has EPS drawn by Ghostscript: files of strangers would have a program read them.
 _RUN_PROGRAMS = ("EPS", "WMF", "EMF")
-_LITTLE_MEMORY = 3 << 30  # bytes: what the largest image that Pillow lets through takes
+_LITTLE_MEMORY = 4 << 30  # bytes: what the largest image that Pillow lets through takes
 
 
 def load_image(
@@ -40,7 +40,7 @@ def load_image(
         draw (EPS, WMF), or it has more pixels than Pillow lets through (``2 *
         PIL.Image.MAX_IMAGE_PIXELS``, 179 million); the path is named.
     MemoryError
-        If there is not memory enough, which is up to 16 bytes a pixel; the path is named.
+        If there is not memory enough, which is up to 20 bytes a pixel; the path is named.
     """
     if mode not in ("L", "RGB"):
         raise ValueError(f"mode={mode!r}: expected 'L' (grey) or 'RGB' (colour).")
