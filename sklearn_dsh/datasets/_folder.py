@@ -198,7 +198,7 @@ def _read_table(table):
         rows = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
         raise ValueError(
-            f"{str(table)!r}, line {reader.line_num}: no sound CSV, {error}."
+            f"{str(table)!r}, line {reader.reader.line_num}: no sound CSV, {error}."
         ) from error
     return columns, rows, text.endswith(("\n", "\r"))
 

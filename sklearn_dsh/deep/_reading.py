@@ -53,14 +53,22 @@ def told_of_readers():
     """
     try:
         yield
+    except _Died:
+        raise
     except RuntimeError as error:
-        reason = str(error).strip().partition(". ")[0].rstrip(".")
-        if "DataLoader worker" not in reason:
+        if "DataLoader worker" not in str(error):
             raise
-        raise RuntimeError(
-            f"A process that decodes image files died ({reason}). Most likely memory ran out: "
-            "lower n_jobs or batch_size, or give more memory. A damaged file may crash it, too."
-        ) from error
+        raise _Died(error) from error
+
+
+class _Died(RuntimeError):
+    def __init__(self, error, where=""):
+        reason = str(error).strip().partition(". ")[0].rstrip(".")
+        super().__init__(
+            f"A process that decodes image files died{where} ({reason}). Most likely memory ran "
+            "out: lower n_jobs or batch_size, or give more memory. A damaged file may crash it, "
+            "too."
+        )
 
 
 def read_ahead(sources, requests, n_jobs=None):
@@ -112,10 +120,7 @@ def read_ahead(sources, requests, n_jobs=None):
         try:
             batch, found_in_batch = next(batches)
         except RuntimeError as error:
-            raise RuntimeError(
-                f"A process that reads image files ended near {_first_file(sources, request)!r}: "
-                f"a file may be damaged so that its decoder fails, or memory ran out. ({error})"
-            ) from error
+            raise _Died(error, f" near {_first_file(sources, request)!r}") from error
         if isinstance(batch, _ERRORS):
             raise batch
         found |= found_in_batch

@@ -12,7 +12,7 @@ from ._bit_depth import as_bytes, tell
 
 # Pillow has EPS drawn by Ghostscript: files of strangers would have a program read them.
 _RUN_PROGRAMS = ("EPS", "WMF", "EMF")
-_LITTLE_MEMORY = 3 << 30  # bytes: what the largest image that Pillow lets through takes
+_LITTLE_MEMORY = 4 << 30  # bytes: what the largest image that Pillow lets through takes
 
 
 def load_image(
@@ -50,7 +50,7 @@ def load_image(
         more of them than Pillow lets through (``2 * PIL.Image.MAX_IMAGE_PIXELS``, 179 million);
         the path is named.
     MemoryError
-        If there is not memory enough, which is up to 16 bytes a pixel; the path is named.
+        If there is not memory enough, which is up to 20 bytes a pixel; the path is named.
 
     Warns
     -----
@@ -137,7 +137,7 @@ def decode(image, mode):
 def _memory_is_short():
     """Whether there is little memory; if not, a damaged file asked for too much of it."""
     try:
-        bytearray(_LITTLE_MEMORY)  # reserved, not touched
+        np.empty(_LITTLE_MEMORY, dtype=np.uint8)  # reserved, not touched
     except MemoryError:
         return True
     return False

@@ -188,7 +188,7 @@ def test_a_worker_that_dies_names_where(run, data, tmp_path, monkeypatch):
             os.link(sketch, sketch.with_name(f"{sketch.stem}-{i}.png"))
     result = run("fit", data, tmp_path / "m.joblib", *arguments, code=1)
     assert type(result.exception) is SystemExit
-    assert f"Error: A process that reads image files ended near '{data}/" in result.stderr
+    assert f"Error: A process that decodes image files died near '{data}/" in result.stderr
 
 
 # What is found

@@ -136,12 +136,27 @@ def test_damaged_image_is_named(root, size):
         (("photo/cat/0.png", "photo", "cat"), "line 2: an empty field"),
         (("photo/cat/0.png", "photo", " ", "train"), "line 2: an empty field"),
         (("photo/cat/0.png", "photo", "cat", "Test"), "line 2: split 'Test', expected 'test'"),
+        (("photo/cat/0.png", "photo", "cat", "big", "test"), r"line 2: \['test'\] beyond the col"),
+        (("photo/cat/0.png", "photo", "cat", "train\nphoto"), "line 3: a split of several lines"),
+        (("a/" * 5000, "photo", "cat", "train"), "line 2: there is no file 'a/a/"),
+        (("a" * 200_000, "photo", "cat", "train"), "line 2: no sound CSV, field larger than"),
     ],
 )
 def test_bad_rows_of_the_split(root, row, message):
     write_split(root, [row])
     with pytest.raises(ValueError, match=message):
         load_sketch_photo_folder(root)
+
+
+def test_a_split_that_is_cut_off_is_known(split_root):
+    table = split_root / "split.csv"
+    text = table.read_text().rstrip()
+    assert text.endswith(("train", "test"))
+    table.write_text(text)  # editors may leave the last line without an end
+    load_sketch_photo_folder(split_root)
+    table.write_text(text[:-2])
+    with pytest.raises(ValueError, match=r"the file ends in the split 't\w+', which seems to be"):
+        load_sketch_photo_folder(split_root)
 
 
 def test_a_file_may_be_listed_once(split_root):

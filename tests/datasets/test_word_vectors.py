@@ -200,6 +200,32 @@ def test_broken_binary(tmp_path):
         load_class_vectors(path, ["cat"])
 
 
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"5 2\n" + b"x" * (1 << 20), "line 2: it is longer than 1048576 bytes, expected a word"),
+        (b"x" * (1 << 20), "line 1: it is longer than 1048576 bytes"),
+        (b"2 1000000\ncat 1 2\n", "tells of vectors of 1000000 values in its header: expected"),
+        (b"2 " + b"9" * 5000 + b"\ncat 1 2\n", "tells of vectors of 1000000000000000000 values"),
+        (b"9 999999999\n" + bytes(99), "tells of vectors of 999999999 values in its header"),
+        (b"2 2\ncat 1e39 0\n", "line 2: value 1 is '1e39', expected a finite number"),
+    ],
+)
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+def test_memory_is_bounded_whatever_a_file_says(content, message, compress, tmp_path):
+    path = write(tmp_path, compress(content))
+    with pytest.raises(ValueError, match=message) as error:
+        load_class_vectors(path, ["cat"])
+    assert str(path) in str(error.value)
+
+
+def test_a_value_that_may_be_cut_off_is_told(tmp_path):
+    path = write(tmp_path, "dog 1 2\ncat 3 4.5")
+    with pytest.warns(UserWarning, match=r"line 2: the vector of 'cat' is the end of the file"):
+        load_class_vectors(path, ["cat"])
+    load_class_vectors(path, ["dog"])
+
+
 @pytest.mark.parametrize("content", [as_text, as_binary])
 def test_fewer_words_than_the_header_tells(tmp_path, content):
     path = write(tmp_path, content(WORDS).replace(b"11 3\n", b"12 3\n"))

@@ -7,7 +7,6 @@ import io
 import re
 
 import numpy as np
-from PIL import Image
 
 _DEEP = b"[" * 100_000
 _HUGE = b"9" * 5000
@@ -29,12 +28,6 @@ def _archive(seeds):
     return file.getvalue()
 
 
-def _eps(seeds):
-    file = io.BytesIO()
-    Image.new("L", (40, 40)).save(file, "EPS")
-    return file.getvalue()
-
-
 def _caffe(layer_name=b"conv1-S", dims=(2,), values=(0.5, 0.5), double=False):
     from sklearn_dsh.deep._caffe_file import _net_parameter
 
@@ -53,7 +46,6 @@ def _flipped(seeds):
 
 
 FOUND = {
-    "images: BMP": {"another program would draw it": _eps},
     ".caffemodel files": {
         "a name that is no text": lambda _: _caffe(layer_name=b"conv\xff-S"),
         "negative sides": lambda _: _caffe(dims=(-1, -2)),
@@ -62,10 +54,7 @@ FOUND = {
         "a value beyond float32": lambda _: _caffe(values=(1e300, 1), double=True),
     },
     "word vectors: text": {
-        "a number of 5,000 digits": lambda seeds: seeds[0] + b"1 " + _HUGE,
         "a header of 5,000 digits": lambda seeds: _HUGE + b" 2\n" + seeds[0],
-        "a vector of a billion values": lambda seeds: b"5 1000000000\n" + seeds[0],
-        "a line without end": lambda seeds: b"5 2\n" + b"x" * (3 << 20),
         "its last value cut off": lambda seeds: seeds[0][:-2],
         "a value beyond float32": lambda seeds: seeds[0].replace(b"zebra 1", b"zebra 1e200"),
         "a vector next to nothing": lambda seeds: seeds[0].replace(b"cat -1.25 2", b"cat 1e-170 0"),
@@ -80,7 +69,6 @@ FOUND = {
         "brackets in brackets": lambda seeds: seeds[0] + _DEEP,
         "a number too large for a float": lambda seeds: seeds[0].replace(b"255", b"9" * 400),
         "texts for numbers": lambda seeds: seeds[0].replace(b"[3, 4, 90]", b'["3", "4", "9"]'),
-        "its last line cut off": lambda seeds: seeds[0][:-9],
     },
     "QuickDraw: bitmaps": {
         "a header that is no Python": lambda _: _npy(
@@ -94,9 +82,6 @@ FOUND = {
     "split.csv": {
         "a field of 200,000 letters": lambda seeds: seeds[0] + b"x" * 200_000,
         "a path longer than any": lambda seeds: seeds[0] + b"a/" * 5000 + b",photo,cat,train\n",
-        "a quote that swallows the rows to come": lambda seeds: seeds[0].replace(
-            b"train", b'"train', 1
-        ),
         "quotes that swallow some rows": lambda seeds: re.sub(
             rb"train\n(.*\n.*),train", rb'"train\n\1,train"', seeds[0], count=1
         ),
@@ -112,9 +97,6 @@ FOUND = {
             np.zeros((6, 3), np.uint8), a=(b"(6, 3)", b"(6, 3 ")
         ),
         "one number": lambda _: _npy(np.uint8(3)),
-        "other numbers than bytes": lambda _: _npy(np.ones((6, 3), np.int16)),
-        "columns first": lambda _: _npy(np.asfortranarray(np.ones((6, 3), np.uint8))),
-        "an archive": _archive,
     },
     "gallery: items": {
         "brackets in brackets": lambda _: b'{"paths":' + _DEEP,

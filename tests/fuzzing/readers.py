@@ -38,7 +38,7 @@ from .image_files import images_of
 
 MEGABYTES = 64  # of resident memory that reading a small file may take
 MAX_PIXELS = 1 << 21  # what Pillow lets through here: the bound below is per pixel
-BYTES_PER_PIXEL = 16
+BYTES_PER_PIXEL = 20
 
 
 class Reader:

@@ -123,6 +123,15 @@ def test_damaged_files_are_named(kind, reason, size, tmp_path, colours):
         load_image(path, size)
 
 
+def test_no_other_program_is_started(tmp_path, colours, monkeypatch):
+    path, started = tmp_path / "picture.jpg", []
+    Image.fromarray(colours).save(path, "EPS")
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *args: started.append(args))
+    with pytest.raises(ValueError, match=r"picture.jpg': EPS files are drawn by another program"):
+        load_image(path)
+    assert started == []
+
+
 def test_bad_arguments(tmp_path, colours):
     with pytest.raises(ValueError, match="mode='HSV': expected 'L'"):
         load_image(tmp_path / "a.png", mode="HSV")
