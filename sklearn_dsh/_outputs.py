@@ -116,8 +116,8 @@ def _open_beside(real):
     while True:
         beside = real.with_name(f".{real.name}.{secrets.token_hex(4)}.part")
         file = open(beside, "xb")  # noqa: SIM115
-        _lock(file)
-        if beside.exists():  # else it was taken for abandoned before it was locked
+        # Or else it was taken for abandoned before it was locked.
+        if _lock(file) is not False and beside.exists():
             return beside, file
         file.close()
 
@@ -136,13 +136,15 @@ def _remove_abandoned(real):
 
 
 def _lock(file):
-    """Whether no other process has locked a file, which this one has then, until it is closed."""
+    """Lock a file until it is closed: True; False if another has; None on a disk without locks."""
     if fcntl is None:
         return True
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:  # locked, or on a disk that knows no locks
+    except BlockingIOError:
         return False
+    except OSError:
+        return None
     return True
 
 
