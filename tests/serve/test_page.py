@@ -36,7 +36,7 @@ def test_photos_follow_the_drawing(open_page):
     expect_photos_of(page, "circle")
     first = page.locator("#photos img").first
     expect(first).to_have_attribute("alt", "Photo of circle")
-    page.wait_for_function("document.querySelector('#photos img').naturalWidth > 0")
+    page.locator("#photos img").first.evaluate("image => image.decode()")
     expect(page.locator("#photos .distance").first).to_have_text(re.compile("similar|the same$"))
     expect(page.locator("#timing")).to_contain_text("32 bits: drawing read in")
     page.get_by_role("button", name="Clear").click()

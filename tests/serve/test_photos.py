@@ -90,7 +90,7 @@ def test_opened_photo(open_page, gallery):
             r"(similar|the same): its code and that of the drawing (differ in \d+ of 32|are)"
         )
     )
-    page.wait_for_function("document.querySelector('#opened-photo').naturalWidth > 0")
+    page.locator("#opened-photo").evaluate("image => image.decode()")
     assert dialog.locator("img").bounding_box()["width"] > 400  # many times the one in the list
     page.keyboard.press("ArrowRight")
     expect(dialog.locator("h2")).to_have_text(f"{second}.png")
