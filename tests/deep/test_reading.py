@@ -106,9 +106,7 @@ def test_a_process_that_is_killed(files, entry, monkeypatch):
 
     monkeypatch.setattr(ImageSource, "_read", read_or_die)
     monkeypatch.setattr(ImageSource, "block", 4)
-    with pytest.raises(
-        RuntimeError, match=r"A process that decodes image files died.*: lower n_"
-    ):
+    with pytest.raises(RuntimeError, match=r"A process that decodes image files died.*: lower n_"):
         call(*arguments)
 
 
