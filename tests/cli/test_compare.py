@@ -86,18 +86,32 @@ def test_the_depth_of_precision_is_that_of_the_papers_for_many_photos(
     assert row["k"] == k
 
 
-def test_the_size_reaches_the_networks(shared, run, tmp_path, monkeypatch):
-    sizes = []
+def test_size_and_device_reach_the_networks(shared, run, tmp_path, monkeypatch):
+    given = []
     known = default_methods()
 
     def make(features, architecture, device):
-        assert device == "auto"
-        sizes.append(architecture.size)
+        given.append((architecture.size, device))
         return known
 
     monkeypatch.setattr("sklearn_dsh.comparison.default_methods", make)
-    run("compare", shared / "data", "--methods", "LSH", "--quick", "--size", 48, "-o", tmp_path)
-    assert sizes == [48]
+    arguments = ["compare", shared / "data", "--methods", "LSH", "--quick", "--size", 48]
+    run(*arguments, "-o", tmp_path)
+    run(*arguments, "-o", tmp_path, "--device", "cpu")
+    assert given == [(48, "auto"), (48, "cpu")]
+
+
+@pytest.mark.parametrize("features", ["HOG", "pretrained", "fc"])
+def test_all_networks_of_a_comparison_are_on_one_device(features):
+    methods = default_methods(features, device="cuda:1")
+    for method in methods.values():
+        if method.reads == "images":
+            hasher = method.make(8, 0)
+            assert getattr(hasher, "hasher", hasher).device == "cuda:1"
+        elif features == "pretrained":
+            assert method.reads(None).image.device == "cuda:1"
+        elif method.reads_code:
+            assert method.reads(None, 8, 0).hasher.hasher.device == "cuda:1"
 
 
 def test_a_part_of_a_research_data_set(run, tmp_path):
