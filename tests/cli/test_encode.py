@@ -253,7 +253,7 @@ def test_a_reading_process_that_is_killed(shared, run, tmp_path, monkeypatch, im
     monkeypatch.setattr(ImageSource, "block", 4)
     arguments = [tmp_path / "deep.joblib", shared / "data/photo", "-o", tmp_path / "g", "--quiet"]
     result = run("encode", *arguments, code=1)
-    assert result.stderr.startswith("Error: A process that decodes image files died (")
+    assert result.stderr.startswith("Error: A process that decodes image files died near ")
     assert "lower n_jobs" in result.stderr
     assert result.stderr.count("\n") == 1
     assert not (tmp_path / "g").exists()
