@@ -11,6 +11,7 @@ import struct
 import sys
 import time
 import traceback
+import warnings
 from typing import NamedTuple
 
 
@@ -80,6 +81,7 @@ def _end_group(process):
 def _work(function, args, prepare, to_parent):
     told = io.StringIO()
     sys.stdout = sys.stderr = told
+    warnings.showwarning = lambda message, *where: told.write(f"{message}\n")  # not pytest's
     try:
         try:
             if prepare is not None:

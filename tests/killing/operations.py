@@ -26,6 +26,7 @@ class Operation:
     raises if it is not whole; ``is_state(found, old, new)`` says whether it may be there.
     """
 
+    disk = 16  # megabytes in which it has room
     # Names that a call may leave when it is killed; the next one removes them.
     temporary = r"\.[\w.-]+\.[0-9a-f]{8}\.part"
 
@@ -118,6 +119,7 @@ class Encode(GallerySave):
 class FitArrays(Operation):
     """Its state is the checkpoint; what it gives are codes."""
 
+    seconds = 0  # between two checkpoints: one after every step
     temporary = r"deep_hasher\.(part|pt)"
 
     def prepare(self, root):
@@ -129,7 +131,7 @@ class FitArrays(Operation):
         return rng.normal(size=(24, 6)) + y[:, None], rng.normal(size=(24, 9)) + y[:, None], (y, y)
 
     def call(self, root):
-        _checkpoint.SECONDS, _checkpoint.PART = 0, np.inf  # one after every step
+        _checkpoint.SECONDS, _checkpoint.PART = self.seconds, np.inf
         X_sk, X_img, y = self.data(root)
         hasher = DeepSketchHasher(16, checkpoint_dir=root / "out", **FIT).fit(X_sk, X_img, y)
         return hasher.transform(X_sk, view="sketch"), hasher.transform(X_img, view="image")
@@ -167,6 +169,9 @@ _EQUAL = _Equal()
 
 
 class FitFiles(FitArrays):
+    disk = 300  # of networks for images
+    seconds = 60  # after every round
+
     def prepare(self, root):
         write_images(root / "data")
 
@@ -182,6 +187,7 @@ class FitFiles(FitArrays):
 class FitCommand(Operation):
     """``sklearn-dsh fit`` with checkpoints, in place of an older model."""
 
+    disk = FitFiles.disk
     temporary = rf"{Operation.temporary}|{FitArrays.temporary}"
 
     def prepare(self, root):
@@ -191,7 +197,6 @@ class FitCommand(Operation):
         save_model(ITQHasher(8).fit(rng.normal(size=(20, 9))), root / "out" / "model.joblib")
 
     def call(self, root):
-        _checkpoint.SECONDS, _checkpoint.PART = 0, np.inf
         run("fit", root / "data", root / "out" / "model.joblib", "--bits", 16, "--size", SIZE,
             "--set", "max_iter=2", "--steps", 8, "--set", "batch_size=8", "--device", "cpu",
             "--checkpoint-dir", root / "out" / "checkpoints", "--quiet")  # fmt: skip
@@ -233,7 +238,7 @@ class Compare(Operation):
 
     def is_state(self, found, old, new):
         found = found or []
-        return same(found, new[: len(found)])
+        return same(found, (new or [])[: len(found)])
 
 
 def write_images(folder):

@@ -50,19 +50,26 @@ def check(operation, root, ended, old, reasons):
 
 
 @pytest.fixture
-def small_disk(tmp_path):
-    """A disk of its own, which this process may mount."""
+def mounted(tmp_path):
+    """What mounts a disk of some megabytes."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(disk)]
-    try:
-        done = subprocess.run(mount, capture_output=True)
-    except FileNotFoundError:
-        pytest.skip("there is no mount")
-    if done.returncode:
-        pytest.skip("only root mounts a disk")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
+
+    def mount(megabytes):
+        size = ["-o", f"size={megabytes}m"]
+        try:
+            done = subprocess.run(
+                ["mount", "-t", "tmpfs", *size, "tmpfs", disk], capture_output=True
+            )
+        except FileNotFoundError:
+            pytest.skip("there is no mount")
+        if done.returncode:
+            pytest.skip("only root mounts a disk")
+        return disk
+
+    yield mount
+    if os.path.ismount(disk):
+        subprocess.run(["umount", disk], check=True)
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -76,35 +83,39 @@ def test_files_of_limited_length(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_a_full_disk(name, small_disk):
+def test_a_full_disk(name, mounted):
     operation = OPERATIONS[name]
-    in_child(operation.prepare, small_disk)
-    old = in_child(operation.look, small_disk).value
-    filler = open(small_disk / "filler", "wb", buffering=0)  # noqa: SIM115
-    with suppress(OSError), filler:  # until nothing more fits
-        while filler.write(bytes(4096)) == 4096:
-            pass
-    ended = in_child(operation.call, small_disk)
+    disk = mounted(operation.disk)
+    in_child(operation.prepare, disk)
+    old = in_child(operation.look, disk).value
+    filler = open(disk / "filler", "wb", buffering=0)  # noqa: SIM115
+    with filler:  # until nothing more fits
+        for size in (1 << 20, 4096):
+            with suppress(OSError):
+                while filler.write(bytes(size)) == size:
+                    pass
+    ended = in_child(operation.call, disk)
     check(
-        operation, small_disk, ended, old,
+        operation, disk, ended, old,
         [os.strerror(errno.ENOSPC), "MB are free there", "requested and"],
     )  # fmt: skip
-    (small_disk / "filler").unlink()
-    again = in_child(operation.call, small_disk)
+    (disk / "filler").unlink()
+    again = in_child(operation.call, disk)
     assert again.error is None, again.told
 
 
 @pytest.mark.parametrize("name", ALL)
-def test_a_folder_that_is_read_only(name, small_disk):
+def test_a_folder_that_is_read_only(name, mounted):
     operation = OPERATIONS[name]
-    in_child(operation.prepare, small_disk)
-    old = in_child(operation.look, small_disk).value
-    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
-    ended = in_child(operation.call, small_disk)
+    disk = mounted(operation.disk)
+    in_child(operation.prepare, disk)
+    old = in_child(operation.look, disk).value
+    subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
+    ended = in_child(operation.call, disk)
     if not isinstance(operation, FitArrays):
-        assert same(in_child(operation.look, small_disk).value, old)
+        assert same(in_child(operation.look, disk).value, old)
     told = f"{ended.error} {ended.told}"
-    assert str(small_disk) in told
+    assert str(disk) in told
     assert "cannot be written to: choose another place" in told
 
 
