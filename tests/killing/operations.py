@@ -102,6 +102,8 @@ class Index(GallerySave):
 
 
 class Encode(GallerySave):
+    disk = 100  # with the model
+
     def prepare(self, root):
         super().prepare(root)
         write_images(root / "data")

@@ -77,7 +77,7 @@ def mounted(tmp_path):
 @pytest.mark.parametrize("name", ALL)
 def test_files_of_limited_length(name, tmp_path):
     operation = OPERATIONS[name]
-    in_child(operation.prepare, tmp_path)
+    assert in_child(operation.prepare, tmp_path).error is None
     old = in_child(operation.look, tmp_path).value
     ended = in_child(operation.call, tmp_path, prepare=short_files)
     check(operation, tmp_path, ended, old, [os.strerror(errno.EFBIG), "requested and"])
@@ -88,7 +88,7 @@ def test_files_of_limited_length(name, tmp_path):
 def test_a_full_disk(name, mounted):
     operation = OPERATIONS[name]
     disk = mounted(operation.disk)
-    in_child(operation.prepare, disk)
+    assert in_child(operation.prepare, disk).error is None
     old = in_child(operation.look, disk).value
     filler = open(disk / "filler", "wb", buffering=0)  # noqa: SIM115
     with filler:  # until nothing more fits
@@ -110,7 +110,7 @@ def test_a_full_disk(name, mounted):
 def test_a_folder_that_is_read_only(name, mounted):
     operation = OPERATIONS[name]
     disk = mounted(operation.disk)
-    in_child(operation.prepare, disk)
+    assert in_child(operation.prepare, disk).error is None
     old = in_child(operation.look, disk).value
     subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
     ended = in_child(operation.call, disk)
@@ -196,7 +196,7 @@ class TestMemory:
     @pytest.mark.parametrize("options", [(), ("--skip-bad",)])
     def test_of_encode(self, tmp_path, large, options):
         operation = Encode()
-        in_child(operation.prepare, tmp_path)
+        assert in_child(operation.prepare, tmp_path).error is None
         large.rename(tmp_path / "data" / "photo" / "large.png")
         old = in_child(operation.look, tmp_path).value
 
