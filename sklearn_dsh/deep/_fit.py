@@ -149,9 +149,10 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
     if checkpoint is not None:
         checkpoint.rows, checkpoint.split_seed = rows, split_seed
     parts = {"train": (views, labels)}
-    if rows is not None:
-        parts = {name: take_rows(views, labels, of_part) for name, of_part in rows.items()}
-    train_labels = parts["train"][1]
+    with checkpoint.named_damage() if resumed is not None else nullcontext():
+        if rows is not None:
+            parts = {name: take_rows(views, labels, of_part) for name, of_part in rows.items()}
+        train_labels = parts["train"][1]
     kind = architecture.trained_part if "images" in kinds.values() else "features"
     steps = _steps_of_rounds(hasher, kind, train_labels)
     if one_round:

@@ -119,6 +119,18 @@ class Optimizer:
         }
 
     def load_state_dict(self, state):
+        names = [group.keys() for group in self.adamw.state_dict()["param_groups"]]
         self.adamw.load_state_dict(state["adamw"])
+        self._check_loaded(names)
         self.schedule.load_state_dict(state["schedule"])
         self.scaler.load_state_dict(state["scaler"])
+
+    def _check_loaded(self, names):
+        """ValueError for what torch notices only in a step, where nobody knows whence it came."""
+        for group, wanted in zip(self.adamw.param_groups, names, strict=True):
+            if not wanted <= group.keys():
+                raise ValueError(f"no {sorted(wanted - group.keys())} of a group of parameters")
+        for parameter, moments in self.adamw.state.items():
+            for name in ("exp_avg", "exp_avg_sq"):
+                if moments[name].shape != parameter.shape:
+                    raise ValueError(f"{name} of shape {tuple(moments[name].shape)}")

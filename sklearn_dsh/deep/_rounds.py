@@ -116,6 +116,8 @@ def alternate(
             trainer.load_state_dict(resumed["trainer"])
             method.load_state_dict(resumed["method"])
             best, begun = _from_tensors(resumed["best"]), resumed["begun"]
+            if begun is not None:
+                trainer.go_back_to(begun)
         progress.go_on_from(trainer.step)
 
     def keep(begun=None):

@@ -176,9 +176,8 @@ class NetworkTrainer:
                 "planner": self.planner.state_dict(),
                 "random": numpy_state(self.planner.random_state),
             }
-        else:  # the steps are drawn again, those that were taken, too
-            self.planner.load_state_dict(begun["planner"])
-            restore_numpy_state(begun["random"], self.planner.random_state)
+        else:
+            self.go_back_to(begun)
         steps = self.planner.plan(begun["first"], n_steps)[self.step - begun["first"] :]
         requests = [{view: self._places(step, view) for view in step.rows} for step in steps]
         batches = read_ahead(self.data.sources, requests, self.settings.n_jobs)
@@ -202,6 +201,13 @@ class NetworkTrainer:
         if interrupted():
             raise KeyboardInterrupt
         return losses
+
+    def go_back_to(self, begun):
+        """To where steps that ``run`` had begun are drawn again, those that were taken, too."""
+        if len(begun["losses"]) != self.step - begun["first"]:
+            raise ValueError(f"{len(begun['losses'])} losses of {self.step - begun['first']} steps")
+        self.planner.load_state_dict(begun["planner"])
+        restore_numpy_state(begun["random"], self.planner.random_state)
 
     def _take_step(self, step, batch, loss_of):
         """The loss of a step, which is taken."""
