@@ -72,6 +72,11 @@ def expect_gallery(page, n=8):
     expect(page.locator("#invitation")).to_be_visible()
 
 
+def expect_calm(page):
+    """Wait until every drawing has its answer, so that nothing moves below the pointer."""
+    expect(page.locator("#photos")).to_have_attribute("aria-busy", "false")
+
+
 def png(image):
     file = io.BytesIO()
     Image.fromarray(image).save(file, "PNG")

@@ -71,7 +71,9 @@ class Connection(H11Protocol):
         super().connection_made(transport)
         self._watch()
         if len(self.connections) > self._max_connections:
-            longest = max(self.connections, key=Connection.waited)
+            longest = max(self.connections - {self}, key=Connection.waited)
+            if longest.waited() < 0:  # all others are being answered
+                longest = self
             self.connections.discard(longest)  # now: more may come before it has ended
             longest.transport.abort()
 
@@ -84,6 +86,7 @@ class Connection(H11Protocol):
             if self._is_refused or self.transport.is_closing():
                 return
             super().data_received(data[start : start + _PIECE])
+        self.waited()  # a step begins when its client's bytes come, not when it is asked about
 
     def send_400_response(self, msg):
         """What uvicorn calls when the parser refuses a request."""

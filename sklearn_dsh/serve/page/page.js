@@ -1,7 +1,7 @@
 // From the paper to the photos: what is drawn, uploaded, dropped or pasted is searched for.
 
 import { drawing, endStroke, isEmpty, listen, putPicture, redraw } from "./paper.js";
-import { expectDrawing, showDrawing, showGallery } from "./photos.js";
+import { expectDrawing, setBusy, showDrawing, showGallery } from "./photos.js";
 import { get, post } from "./server.js";
 import { byId, hideError, setText, showError } from "./texts.js";
 
@@ -40,6 +40,7 @@ async function search() {
     }
   } while (isOutdated && !isEmpty());
   isSearching = false;
+  setBusy(timer !== null);
 }
 
 listen({

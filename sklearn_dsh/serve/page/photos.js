@@ -52,7 +52,31 @@ function showCloseness(element, distance) {
   element.append(said);
 }
 
+// A finger that is down on a photo is to open that photo: what comes meanwhile is shown afterwards.
+let isHeld = false;
+let heldBack = null;
+
+list.addEventListener("pointerdown", () => {
+  isHeld = true;
+});
+
+for (const kind of ["pointerup", "pointercancel"]) {
+  // The click comes after this event, and before a timer.
+  document.addEventListener(kind, () => setTimeout(letGo));
+}
+
+function letGo() {
+  isHeld = false;
+  if (heldBack) show(...heldBack);
+}
+
+export function setBusy(isBusy) {
+  list.ariaBusy = String(isBusy);
+}
+
 function show(nextTopic, answer) {
+  heldBack = isHeld ? [nextTopic, answer] : null;
+  if (isHeld) return;
   [topic, page] = [nextTopic, answer];
   fullPage = Math.max(fullPage, page.results.length);
   const shown = page.results.map((result, place) => [result.url, photoItem(result, place)]);
@@ -120,6 +144,7 @@ export function showGallery() {
 // From now on, answers to the drawing are wanted, and no other that is still under way.
 export function expectDrawing() {
   turn += 1;
+  setBusy(true);
   topic = { ...topic, kind: "drawing" };
 }
 
