@@ -20,7 +20,8 @@ from ._array_files import open_array
 from ._forks import ForkSafeLock
 from ._labels import one_form
 from ._outputs import check_output_folder, named_errors
-from .codes import check_codes, padding_is_set
+from .codes import check_codes
+from .codes._packed import padding_is_set
 
 if TYPE_CHECKING:
     from .retrieval import HammingRetriever

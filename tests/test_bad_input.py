@@ -1,6 +1,6 @@
 """What bad input gets: the message is part of the interface.
 
-Bad codes are in test_codes.py, bad image files in preprocessing/.
+Bad codes are in codes/test_packed.py, bad image files in preprocessing/.
 """
 
 import os

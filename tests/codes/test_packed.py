@@ -12,6 +12,9 @@ from scipy.sparse import csr_matrix
 from sklearn_dsh.codes import (
     check_codes,
     from_bitarrays,
+    from_offset_bytes,
+    from_signed_bytes,
+    from_words,
     hamming_distances,
     pack_bits,
     to_bitarrays,
@@ -100,7 +103,8 @@ def test_check_codes_does_not_copy_bytes_or_memory_maps(tmp_path):
         ([[True, False]], "X is a boolean array of shape (1, 2): expected packed codes"),
         ([[True, False]], "Use pack_bits(X)"),
         (np.int8([[-128, 127]]), "Negative values in data: X of dtype int8 has signed bytes"),
-        (np.int8([[-128, 127]]), "use X.view(np.uint8) ^ 128, the codes of its 'ubinary'"),
+        (np.int8([[-128, 127]]), "use from_offset_bytes(X), the codes of its 'ubinary'"),
+        (np.int8([[-128, 127]]), "use from_signed_bytes(X)."),
         (np.int8([[-128, 127]]), "use pack_bits(embeddings > 0) of the float embeddings"),
         (np.int8([[5, 127]]), "X of dtype int8 has signed bytes"),  # of others some are negative
         (np.int8([[-1, 1]]), "For signs, or bits that are not packed, use pack_bits(X > 0)."),
@@ -123,7 +127,7 @@ def test_what_is_told_of_signed_bytes_is_right():
     embeddings = np.random.default_rng(0).normal(size=(50, 44))
     ubinary = np.packbits(embeddings > 0, axis=-1)
     binary = (np.packbits(embeddings > 0, axis=-1) - 128).astype(np.int8)
-    np.testing.assert_array_equal(binary.view(np.uint8) ^ 128, ubinary)
+    np.testing.assert_array_equal(from_offset_bytes(binary), ubinary)
     np.testing.assert_array_equal(pack_bits(embeddings > 0), ubinary)
     # Bytes taken as they are differ in the first bit of each: right among themselves alone.
     raw = binary.view(np.uint8)
@@ -131,7 +135,7 @@ def test_what_is_told_of_signed_bytes_is_right():
     np.testing.assert_array_equal(hamming_distances(raw, raw), expected)
     np.testing.assert_array_equal(np.diag(hamming_distances(raw, ubinary)), np.full(50, 6))
     # Of plain casts.
-    np.testing.assert_array_equal(ubinary.astype(np.int8).view(np.uint8), ubinary)
+    np.testing.assert_array_equal(from_signed_bytes(ubinary.astype(np.int8)), ubinary)
 
 
 def test_sparse_codes_are_refused():
@@ -214,5 +218,6 @@ def test_words_are_told_how_to_become_codes(dtype):
     with pytest.raises(ValueError, match="words of 64 bits") as told:
         check_codes(words, name="X")
     line = re.search(r"use (.*)\.$", str(told.value))[1]
+    names = {"from_words": from_words, "n_bits": 128}
     for X in (words, np.asfortranarray(words)):
-        np.testing.assert_array_equal(eval(line, {"np": np, "X": X}), codes)
+        np.testing.assert_array_equal(eval(line, names | {"X": X}), codes)

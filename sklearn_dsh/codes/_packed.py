@@ -1,8 +1,4 @@
-"""Packed binary codes: packing, bitarray interoperability, Hamming distances.
-
-A code of ``n_bits`` bits is a row of ``ceil(n_bits / 8)`` bytes, most significant bit first and
-padded with zero bits, as :func:`numpy.packbits` and ``bitarray`` write it.
-"""
+"""Codes themselves: what is one, packing, bitarray interoperability, Hamming distances."""
 
 import warnings
 from collections.abc import Iterable
@@ -13,16 +9,7 @@ from bitarray import bitarray
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils import check_array
 
-from sklearn_dsh._arrays import plain_array
-
-__all__ = [
-    "check_codes",
-    "from_bitarrays",
-    "hamming_distances",
-    "pack_bits",
-    "to_bitarrays",
-    "unpack_bits",
-]
+from .._arrays import plain_array
 
 # From this width on, an array of nothing but 0 and 1 is taken for bits that nobody packed.
 _MANY_COLUMNS = 8
@@ -98,10 +85,10 @@ def _signed_message(codes, name):
         return f"{lead} For signs, or bits that are not packed, use pack_bits({name} > 0)."
     return (
         f"{lead} sentence-transformers' precision 'binary' is packed bits less 128: use "
-        f"{name}.view(np.uint8) ^ 128, the codes of its 'ubinary'. Its precision 'int8' is no "
+        f"from_offset_bytes({name}), the codes of its 'ubinary'. Its precision 'int8' is no "
         "codes, but a number for each value: use pack_bits(embeddings > 0) of the float "
-        f"embeddings. For bytes of codes that something else calls signed use "
-        f"{name}.view(np.uint8)."
+        "embeddings. For bytes of codes that another store calls signed (Vespa, Elasticsearch, "
+        f"OpenSearch) use from_signed_bytes({name})."
     )
 
 
@@ -113,10 +100,8 @@ def _to_bytes(codes, name):
         lead = "Negative values in data: " if value < 0 else ""
         advice = f"If these are values before the sign, use pack_bits({name} >= 0)."
         if codes.dtype.kind in "iu" and codes.dtype.itemsize == 8 and abs(int(value)) > 2**32:
-            advice = (  # no count, nor any number that one would take the sign of
-                f"If these are words of 64 bits, use np.ascontiguousarray({name}, "
-                "dtype='>u8').view(np.uint8)."
-            )
+            # No count, nor any number that one would take the sign of.
+            advice = f"If these are words of 64 bits, use from_words({name}, n_bits)."
         raise ValueError(
             f"{lead}{name} of dtype {codes.dtype} holds {value}, but packed codes are whole "
             f"numbers in 0..255. {advice}"
@@ -186,19 +171,23 @@ def unpack_bits(codes: ArrayLike, n_bits: int) -> NDArray[np.uint8]:
         If `n_bits` does not go with the width of the codes, or a padding bit is set.
     """
     codes = check_codes(codes)
+    check_n_bits(codes, n_bits)
+    return np.unpackbits(codes, axis=1, count=int(n_bits), bitorder="big")
+
+
+def check_n_bits(codes, n_bits):
+    """ValueError if codes are not of `n_bits`: of another width, or with padding that is set."""
     n_bytes = codes.shape[1]
     if not isinstance(n_bits, Integral) or -(-int(n_bits) // 8) != n_bytes:
         raise ValueError(
             f"n_bits={n_bits!r} does not go with codes of {n_bytes} bytes: expected an integer "
             f"from {8 * n_bytes - 7} to {8 * n_bytes}."
         )
-    bits = np.unpackbits(codes, axis=1, bitorder="big")
     if padding_is_set(codes, n_bits):
         raise ValueError(
             f"codes has bits set behind bit {n_bits}, where only zero padding was expected: "
             "n_bits is too small for these codes."
         )
-    return bits[:, :n_bits]
 
 
 def padding_is_set(codes, n_bits):
@@ -228,7 +217,7 @@ def to_bitarrays(codes: ArrayLike, n_bits: int | None = None) -> list[bitarray]:
     codes = check_codes(codes)
     if n_bits is None:
         n_bits = 8 * codes.shape[1]
-    unpack_bits(codes, n_bits)  # the same rules about n_bits and padding
+    check_n_bits(codes, n_bits)
     bitarrays = []
     for row in codes:
         bits = bitarray(endian="big")
