@@ -20,6 +20,7 @@ from ._array_files import open_array
 from ._forks import ForkSafeLock
 from ._labels import one_form
 from ._outputs import check_output_folder, named_errors
+from ._parquet import ArrowForms
 from .codes import check_codes
 from .codes._packed import padding_is_set
 
@@ -37,7 +38,7 @@ _ITEMS_NAME = re.compile(r"items-[0-9a-f]{8}\.json")
 _HEADER_PART = re.compile(r"gallery-[0-9a-f]{8}\.part")
 
 
-class Gallery:
+class Gallery(ArrowForms):
     """Codes of a collection of photos and the files they stand for, kept in a folder.
 
     Parameters

@@ -34,6 +34,7 @@ STANDS_ON = {
     "_zero_shot_codes": ["_labels", "_rotation"],
     "_validation": ["codes", "views"],
     "retrieval": ["_changes", "_devices", "_forks", "codes"],
+    "_parquet": ["_outputs", "codes"],
     "_shards": ["retrieval"],
     "distributed": ["_pipelines", "_shards"],
     "metrics": ["_labels", "retrieval"],
@@ -55,7 +56,7 @@ STANDS_ON = {
     ],
     "export": ["baselines", "deep"],
     "demo": ["comparison"],
-    "gallery": ["_array_files", "_forks", "_labels", "_outputs", "retrieval"],
+    "gallery": ["_array_files", "_forks", "_labels", "_outputs", "_parquet", "retrieval"],
     "_model_files": ["_outputs", "_pipelines", "base"],
     "model_files": ["_outputs", "_pipelines"],  # classes by name, of whatever room
     "confidence": ["_labels", "gallery"],
@@ -65,7 +66,13 @@ STANDS_ON = {
 }
 
 # Packages that only one unit may import (at the top of a file or inside a function).
-ONLY_IN = {"torch": "deep", "numba": "retrieval", "matplotlib": "comparison", "dask": "distributed"}
+ONLY_IN = {
+    "torch": "deep",
+    "numba": "retrieval",
+    "matplotlib": "comparison",
+    "dask": "distributed",
+    "pyarrow": "_parquet",
+}
 EXCEPT = {
     ("torch", "_devices.py"),
     ("torch", "retrieval/_torch_scan.py"),

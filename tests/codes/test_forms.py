@@ -99,11 +99,17 @@ def test_padding_is_zero(bits):
     assert not np.unpackbits(words, axis=1)[:, n_bits:].any()
 
 
-def test_signed_bytes_of_vespa_and_opensearch():
-    """Vespa's table in "Binarizing Vectors"; OpenSearch's example of a binary vector is 99."""
+def test_signed_bytes_of_vespa():
+    """Its table in "Binarizing Vectors"."""
     bits = [[1] * 8, [0] * 8, [1, 0, 0, 0, 0, 0, 0, 0], [1, 0, 0, 0, 0, 0, 0, 1]]
     np.testing.assert_array_equal(to_signed_bytes(pack_bits(bits)).ravel(), [-1, 0, -128, -127])
-    np.testing.assert_array_equal(to_signed_bytes(from_bit_strings(["01100011"])), [[99]])
+
+
+def test_signed_bytes_and_hex_of_elasticsearch():
+    """Its example of bit vectors: 18 of the 40 bits of these two differ, a score of 0.55."""
+    signed, texts = [[127, -127, 0, 1, 42]], ["8100012a7f"]
+    distances = hamming_distances(from_signed_bytes(signed, 40), from_hex(texts, 40))
+    assert distances.tolist() == [[18]]
 
 
 def test_the_two_signed_forms_are_not_the_same():
