@@ -211,7 +211,7 @@ def _pyarrow():
         import pyarrow
     except ImportError as error:
         raise ImportError(
-            'Arrow tables and Parquet files need pyarrow: pip install "sklearn-dsh[stores]".'
+            "Arrow tables and Parquet files need pyarrow: pip install pyarrow"
         ) from error
     return pyarrow
 

@@ -105,6 +105,11 @@ def test_signed_bytes_of_vespa():
     np.testing.assert_array_equal(to_signed_bytes(pack_bits(bits)).ravel(), [-1, 0, -128, -127])
 
 
+def test_signed_bytes_of_opensearch():
+    """Its example of a binary vector."""
+    np.testing.assert_array_equal(to_signed_bytes(from_bit_strings(["01100011"])), [[99]])
+
+
 def test_signed_bytes_and_hex_of_elasticsearch():
     """Its example of bit vectors: 18 of the 40 bits of these two differ, a score of 0.55."""
     signed, texts = [[127, -127, 0, 1, 42]], ["8100012a7f"]
