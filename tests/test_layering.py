@@ -72,9 +72,14 @@ ONLY_IN = {
     "matplotlib": "comparison",
     "dask": "distributed",
     "pyarrow": "_parquet",
+    "duckdb": "cli",
+    "lancedb": "cli",
+    "sqlite_vec": "cli",
+    "faiss": "cli",
 }
 EXCEPT = {
     ("torch", "_devices.py"),
+    ("pyarrow", "cli/_stores.py"),
     ("torch", "retrieval/_torch_scan.py"),
     ("torch", "export/_modules.py"),
     ("torch", "export/_onnx.py"),

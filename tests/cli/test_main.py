@@ -39,7 +39,7 @@ def test_as_a_module():
 def test_commands_are_listed_in_the_order_of_their_use(run):
     listed = run("--help").stdout.partition("Commands:\n")[2].splitlines()
     assert [line.split()[0] for line in listed] == [
-        "fit", "evaluate", "encode", "index", "search", "serve", "info", "compare"
+        "fit", "evaluate", "encode", "index", "export", "search", "serve", "info", "compare"
     ]  # fmt: skip
 
 
@@ -89,6 +89,7 @@ STARTS = {
     "evaluate": ["m.joblib", "data"],
     "encode": ["m.joblib", ".", "-o", "g"],
     "index": ["g", "-o", "all"],
+    "export": ["g", "--to", "parquet", "-o", "g.parquet"],
     "search": ["m.joblib", "g", "."],
     "serve": [],
     "info": ["m.joblib"],

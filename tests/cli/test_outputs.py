@@ -100,6 +100,8 @@ class TestWhatIsNoFile:
             ("fit", "no_data", path),
             ("encode", "no_model", "no_photos", "-o", path),
             ("index", "no_gallery", "-o", path),
+            ("export", "no_gallery", "--to", "parquet", "-o", path),
+            ("export", "no_gallery", "--to", "lancedb", "-o", path),
             ("compare", "no_data", "-o", path),
         ):
             result = run(*arguments, code=1)
