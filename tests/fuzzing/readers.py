@@ -330,6 +330,31 @@ class GalleryItems(GalleryPart):
     pattern = "items-*.json"
 
 
+class GalleryParquet(Reader):
+    """Pages of a Parquet file have no checksums, unless asked for: other bytes may be read."""
+
+    words = (b"PAR1", b"sklearn_dsh", b'"n_bits"', b"20", b"null", b"path", b"code", b"label")
+    notices_damage = False
+
+    def __init__(self, folder):
+        super().__init__(folder)
+        self.place = self.folder / "g.parquet"
+        codes = np.packbits(np.random.default_rng(0).integers(0, 2, (6, 20)), axis=1)
+        names = [f"photo {i}.jpg" for i in range(6)]
+        self.seeds = []
+        for labels, model_id in ((list("ababab"), "sha256:00"), (None, None)):
+            Gallery(codes, 20, names, labels, model_id=model_id).to_parquet(self.place)
+            self.seeds.append(self.place.read_bytes())
+
+    def read(self, content):
+        self.place.write_bytes(content)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*looks like unpacked bits")
+            gallery = Gallery.from_parquet(self.place)
+        assert isinstance(gallery.model_id, str | None)
+        return gallery.codes, gallery.paths, gallery.labels, gallery.n_bits
+
+
 class ResultLines(Reader):
     """Only of the last line a part may be lost: a process may have been killed in it."""
 
@@ -469,6 +494,7 @@ READERS = IMAGES | {
     "gallery: header": GalleryHeader,
     "gallery: codes": GalleryCodes,
     "gallery: items": GalleryItems,
+    "gallery: Parquet": GalleryParquet,
     "model files": ModelOfFile,
     "results of compare": ResultLines,
     "checkpoint: file": CheckpointFile,

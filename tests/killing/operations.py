@@ -118,6 +118,19 @@ class Encode(GallerySave):
             "--labels", "--quiet")  # fmt: skip
 
 
+class Parquet(Operation):
+    def prepare(self, root):
+        (root / "out").mkdir()
+        _gallery(0, 300).to_parquet(root / "out" / "g.parquet")
+
+    def call(self, root):
+        _gallery(1, 5000).to_parquet(root / "out" / "g.parquet")
+
+    def look(self, root):
+        gallery = Gallery.from_parquet(root / "out" / "g.parquet")
+        return gallery.codes, gallery.paths, gallery.labels, gallery.n_bits
+
+
 class FitArrays(Operation):
     """Its state is the checkpoint; what it gives are codes."""
 
@@ -260,6 +273,7 @@ def write_images(folder):
 OPERATIONS = {
     "Gallery.save": GallerySave(),
     "Gallery.save, of a new one": NewGallery(),
+    "Gallery.to_parquet": Parquet(),
     "index": Index(),
     "encode": Encode(),
     "fit with checkpoints, arrays": FitArrays(),
