@@ -219,6 +219,7 @@ def run(options):
                         "HammingRetriever, fit, s": seconds,
                         "HammingRetriever, algorithm": algorithm,
                         "recall": recall,
+                        "load average": os.getloadavg()[0],
                     }
                     results.add(row)
                     print(row, flush=True)

@@ -129,14 +129,16 @@ class ArrowForms:
 def _to_table(codes, n_bits, paths, labels, model_id):
     """The pyarrow.Table of a gallery's parts."""
     pa = _pyarrow()
+    check_unicode(paths, "paths")
+    check_unicode(labels or [], "labels")
     columns = {
-        "path": _text_column(paths, "paths"),
+        "path": pa.array(paths, pa.string()),
         "code": pa.FixedSizeBinaryArray.from_buffers(
             pa.binary(codes.shape[1]), len(codes), [None, pa.py_buffer(np.ascontiguousarray(codes))]
         ),
     }
     if labels is not None:
-        columns["label"] = _text_column(labels, "labels")
+        columns["label"] = pa.array(labels, pa.string())
     facts = {
         "format": _FORMAT,
         "version": _VERSION,
@@ -216,22 +218,16 @@ def _pyarrow():
     return pyarrow
 
 
-def _text_column(texts, name):
-    try:
-        return _pyarrow().array(texts, "string")
-    except UnicodeEncodeError as error:
-        wrong = next(text for text in texts if not _is_unicode(text))
-        raise ValueError(
-            f"{name} holds {wrong!r}, which is no Unicode text, as Arrow has it: rename the file."
-        ) from error
-
-
-def _is_unicode(text):
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def check_unicode(texts, name):
+    """ValueError if a text, as names of files may be, is none that another program can have."""
+    for text in texts:
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(
+                f"{name} holds {text!r}, which is no Unicode text, as other stores have it: rename "
+                "the file."
+            ) from error
 
 
 def _facts(metadata, what):
@@ -295,26 +291,32 @@ def _codes(column, what):
 
 
 def _bytes(column, what):
-    rows = column.to_pylist()
-    widths = sorted({len(row) for row in rows})
-    return np.frombuffer(b"".join(rows), np.uint8).reshape(len(rows), _width(widths, what))
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    width = _width(pc.unique(pc.binary_length(column)).to_pylist(), what)
+    chunks = []  # the buffers themselves: a gallery may have millions of codes
+    for chunk in column.cast(pa.binary(width)).chunks:
+        values = np.frombuffer(chunk.buffers()[1], np.uint8)[chunk.offset * width :]
+        chunks.append(values[: len(chunk) * width])
+    return np.concatenate(chunks).reshape(-1, width)
 
 
 def _lists(column, what):
     import pyarrow.compute as pc
 
-    widths = sorted(pc.unique(pc.list_value_length(column)).to_pylist())
+    width = _width(pc.unique(pc.list_value_length(column)).to_pylist(), what)
     values = pc.list_flatten(column).combine_chunks()
     if values.null_count:
         raise ValueError(f"{what} has NULL among the bytes of its column 'code'.")
-    return values.to_numpy(zero_copy_only=False).reshape(len(column), _width(widths, what))
+    return values.to_numpy(zero_copy_only=False).reshape(-1, width)
 
 
 def _width(widths, what):
     if len(widths) != 1 or widths[0] == 0:
         raise ValueError(
-            f"{what} has codes of {widths} bytes in its column 'code': expected all of one width, "
-            "at least 1."
+            f"{what} has codes of {sorted(widths)} bytes in its column 'code': expected all of one "
+            "width, at least 1."
         )
     return widths[0]
 

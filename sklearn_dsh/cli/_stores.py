@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from .._outputs import check_output_file, check_output_folder, replaced
+from .._parquet import check_unicode
 from ..codes import to_words
 
 # What each needs, as pip calls it.
@@ -40,6 +41,8 @@ def check_output(store, output):
 
 def write(gallery, store, output):
     """Write the gallery to the output, whole or not at all."""
+    if store != "faiss":
+        check_unicode(gallery.paths, "paths")
     try:
         if store in FOLDERS:
             _write_folder(gallery, _WRITERS[store], Path(os.path.realpath(output)))

@@ -129,5 +129,12 @@ def test_what_is_not_installed_is_named(store, run, tmp_path, gallery, monkeypat
     assert sorted(path.name for path in tmp_path.iterdir()) == ["g"]
 
 
+@pytest.mark.parametrize("store", [store for store in STORES if store != "faiss"])
+def test_names_that_are_no_text(store, run, tmp_path):
+    Gallery([[1]], 8, ["\udcff.jpg"]).save(tmp_path / "g")
+    result = run("export", tmp_path / "g", "--to", store, "-o", tmp_path / "x", code=1)
+    assert "paths holds '\\udcff.jpg', which is no Unicode text" in result.stderr
+
+
 def test_every_store_is_offered():
     assert list(NEEDS) == list(_WRITERS) == STORES
