@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -11,6 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 USER = "tester"
+# So that it ends with whoever started it, even if that is killed. SIGINT ends its connections, too.
+_UNTIL_STDIN_ENDS = '"$@" & read line; kill -INT $!; wait $!'
 
 
 def programs(*, pgvector):
@@ -54,7 +55,7 @@ def server(folder):
     with tempfile.TemporaryDirectory(prefix="dsh-pg-") as home:
         if owner:
             os.chown(home, owner["user"], owner["group"])
-        common = {"cwd": home, "stdin": subprocess.DEVNULL} | owner
+        common = {"cwd": home} | owner
         made = subprocess.run(
             [folder / "initdb", "-D", "data", "-U", USER, "--auth=trust", "--no-sync",
              "--no-locale", "-E", "UTF8"],
@@ -64,19 +65,17 @@ def server(folder):
             raise RuntimeError(f"initdb failed: {made.stderr}")
         with open(Path(home) / "log", "w") as log:
             process = subprocess.Popen(
-                [folder / "postgres", "-D", "data", "-k", home, "-c", "listen_addresses=", "-F"],
-                stdout=log, stderr=log, **common,
+                ["sh", "-c", _UNTIL_STDIN_ENDS, "sh", folder / "postgres", "-D", "data", "-k", home,
+                 "-c", "listen_addresses=", "-F"],
+                stdin=subprocess.PIPE, stdout=log, stderr=log, **common,
             )  # fmt: skip
         try:
             connection = f"host={home} user={USER} dbname=postgres"
-            _wait(psycopg, connection, process, Path(home) / "log")
+            _wait(psycopg, connection, Path(home) / "log")
             yield connection
         finally:
-            process.send_signal(signal.SIGINT)  # ends all connections, and then itself
-            try:
-                process.wait(30)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            process.stdin.close()
+            process.wait(60)
 
 
 def _owner():
@@ -92,13 +91,11 @@ def _owner():
     return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
 
 
-def _wait(psycopg, connection, process, log):
+def _wait(psycopg, connection, log):
     for _ in range(600):
         try:
             psycopg.connect(connection).close()
             return
         except psycopg.OperationalError:
-            if process.poll() is not None:
-                raise RuntimeError(f"postgres ended: {log.read_text()}") from None
             time.sleep(0.05)
     raise RuntimeError(f"postgres does not answer: {log.read_text()}")
