@@ -71,8 +71,10 @@ class ArrowForms:
         ------
         ImportError
             If pyarrow is not installed (extra ``stores``).
+        TypeError
+            If it is no pyarrow.Table.
         ValueError
-            If a column is missing, of another type or has NULL in it; if codes differ in width, or
+            If a column is missing, there twice, of another type or has NULL in it; if codes differ in width, or
             are not of `n_bits`; if the metadata is damaged or of a newer format.
         """
         *parts, model_id = _of_table(table, n_bits)
@@ -152,7 +154,12 @@ def _to_table(codes, n_bits, paths, labels, model_id):
 
 def _of_table(table, n_bits=None, what="table"):
     """Codes, n_bits, paths, labels and model_id of a table; ValueError if one is wrong."""
-    _pyarrow()
+    pa = _pyarrow()
+    if not isinstance(table, pa.Table):
+        raise TypeError(
+            f"table is a {type(table).__name__}: expected a pyarrow.Table; pyarrow.table(...) makes "
+            "one of data frames and record batches."
+        )
     facts = _facts(table.schema.metadata or {}, what)
     if facts is None and n_bits is None:
         raise ValueError(
@@ -168,6 +175,9 @@ def _of_table(table, n_bits=None, what="table"):
                 f"{what} has the columns {table.column_names}, and none named {name!r}: expected "
                 "'path', 'code' and perhaps 'label'. Rename its columns."
             )
+    for name in ("path", "code", "label"):
+        if table.column_names.count(name) > 1:
+            raise ValueError(f"{what} has several columns named {name!r}: expected one.")
     codes = _codes(table["code"], what)
     try:
         check_n_bits(codes, n_bits)

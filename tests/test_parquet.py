@@ -168,6 +168,22 @@ def test_metadata_that_is_wrong(metadata, message):
         Gallery.from_arrow(table)
 
 
+def test_what_is_no_table():
+    with pytest.raises(TypeError, match=r"table is a dict: expected a pyarrow\.Table"):
+        Gallery.from_arrow({"path": PATHS}, n_bits=20)
+    (batch,) = make_gallery().to_arrow().to_batches()
+    with pytest.raises(TypeError, match="table is a RecordBatch"):
+        Gallery.from_arrow(batch)
+    assert_same(Gallery.from_arrow(pa.table(batch)), make_gallery())
+
+
+def test_a_column_that_is_there_twice():
+    table = make_gallery().to_arrow()
+    for name in table.column_names:
+        with pytest.raises(ValueError, match=f"table has several columns named '{name}'"):
+            Gallery.from_arrow(table.append_column(name, table[name]))
+
+
 def test_another_length_than_the_files():
     with pytest.raises(ValueError, match=r"holds codes of 20 bits, not of n_bits=24"):
         Gallery.from_arrow(make_gallery().to_arrow(), n_bits=24)
