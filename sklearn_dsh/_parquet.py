@@ -74,8 +74,8 @@ class ArrowForms:
         TypeError
             If it is no pyarrow.Table.
         ValueError
-            If a column is missing, there twice, of another type or has NULL in it; if codes differ in width, or
-            are not of `n_bits`; if the metadata is damaged or of a newer format.
+            If a column is missing, there twice, of another type or has NULL in it; if codes differ
+            in width, or are not of `n_bits`; if the metadata is damaged or of a newer format.
         """
         *parts, model_id = _of_table(table, n_bits)
         return cls(*parts, model_id=model_id)
@@ -157,8 +157,8 @@ def _of_table(table, n_bits=None, what="table"):
     pa = _pyarrow()
     if not isinstance(table, pa.Table):
         raise TypeError(
-            f"table is a {type(table).__name__}: expected a pyarrow.Table; pyarrow.table(...) makes "
-            "one of data frames and record batches."
+            f"table is a {type(table).__name__}: expected a pyarrow.Table; pyarrow.table(...) "
+            "makes one of data frames and record batches."
         )
     facts = _facts(table.schema.metadata or {}, what)
     if facts is None and n_bits is None:
