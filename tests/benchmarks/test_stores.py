@@ -4,13 +4,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
 
 
 def test_the_table_of_the_guide_is_that_of_the_rows():
-    pytest.importorskip("faiss")
     script = ROOT / "benchmarks" / "stores.py"
     rows = ROOT / "benchmarks" / "results" / "stores" / "rows.jsonl"
     command = [sys.executable, str(script), "--table", str(rows)]
