@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 import sklearn_dsh
 from sklearn_dsh.cli import main
-from sklearn_dsh.cli._command import TRUST, count
+from sklearn_dsh.cli._command import count
 from sklearn_dsh.cli._main import commands
 
 LOADS_A_MODEL = {"encode", "evaluate", "info", "search", "serve"}
@@ -47,7 +47,7 @@ def test_commands_are_listed_in_the_order_of_their_use(run):
 def test_help(name, run):
     text = run(name, "--help").stdout
     assert f"\n    sklearn-dsh {name} " in text or f"\n    sklearn-dsh {name}\n" in text
-    assert (TRUST in " ".join(text.split())) is (name in LOADS_A_MODEL)
+    assert ("--trust-pickle" in text) is (name in LOADS_A_MODEL)
     assert run(name, "-h").stdout == text
 
 
@@ -68,7 +68,7 @@ def test_a_wrong_command_ends_with_2(arguments, message, run):
 
 
 def test_wrong_data_end_with_1_and_a_message(run, tmp_path):
-    result = run("fit", tmp_path / "none", tmp_path / "m.joblib", code=1)
+    result = run("fit", tmp_path / "none", tmp_path / "m.model", code=1)
     assert result.stderr == (
         f"Error: There is no folder {str(tmp_path / 'none')!r}: expected one that holds "
         "sketch/<category>/* and photo/<category>/*.\n"
@@ -77,7 +77,7 @@ def test_wrong_data_end_with_1_and_a_message(run, tmp_path):
 
 
 def test_debug_shows_the_traceback(tmp_path):
-    arguments = ["fit", str(tmp_path / "none"), str(tmp_path / "m.joblib"), "--debug"]
+    arguments = ["fit", str(tmp_path / "none"), str(tmp_path / "m.model"), "--debug"]
     result = CliRunner().invoke(commands, arguments)
     assert result.exit_code == 1
     assert type(result.exception) is ValueError  # Python prints it
@@ -85,13 +85,13 @@ def test_debug_shows_the_traceback(tmp_path):
 
 # The arguments with which a command starts to work.
 STARTS = {
-    "fit": ["data", "m.joblib"],
-    "evaluate": ["m.joblib", "data"],
-    "encode": ["m.joblib", ".", "-o", "g"],
+    "fit": ["data", "m.model"],
+    "evaluate": ["m.model", "data"],
+    "encode": ["m.model", ".", "-o", "g"],
     "index": ["g", "-o", "all"],
-    "search": ["m.joblib", "g", "."],
+    "search": ["m.model", "g", "."],
     "serve": [],
-    "info": ["m.joblib"],
+    "info": ["m.model"],
     "compare": ["data"],
 }
 
@@ -127,11 +127,11 @@ def test_what_fails_below_ends_with_1_and_a_message(name, error, message, tmp_pa
 
 
 def test_an_interruption_ends_with_130(run, monkeypatch, tmp_path):
-    def interrupt(path):
+    def interrupt(path, **_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sklearn_dsh.cli._search.load_model", interrupt)
-    result = run("search", "m.joblib", tmp_path, "sketch.png", code=130)
+    monkeypatch.setattr("sklearn_dsh.cli._search.load_hasher", interrupt)
+    result = run("search", "m.model", tmp_path, "sketch.png", code=130)
     assert result.stderr == "Interrupted.\n"
 
 

@@ -127,7 +127,9 @@ class TestValidation:
         stopped = DeepSketchHasher(8, validation_fraction=0.2, **QUICK).fit(*DATA)
         assert stopped.n_iter_ == best
         for name, value in stopped.weights_.items():
-            np.testing.assert_array_equal(value, kept.weights_[name])
+            # Rounded to half precision before the means are taken in the last round alone.
+            tolerance = 2e-3 if "readout.mean" in name else 0
+            np.testing.assert_allclose(value, kept.weights_[name], tolerance, tolerance / 100)
 
     def test_early_stopping(self, monkeypatch):
         scores = iter([0.5, 0.6, 0.55, 0.6, 0.9])
@@ -178,7 +180,7 @@ class TestGoingOn:
         assert hasher.loss_curve_[:15] == losses
         assert len(hasher.loss_curve_) == 30
         for name, value in hasher.weights_.items():
-            if "running" not in name and "num_batches" not in name:
+            if not any(word in name for word in ("running", "num_batches", "readout.mean")):
                 np.testing.assert_allclose(value, first[name], atol=1e-5)
 
     def test_without_warm_start_a_fit_starts_anew(self):
