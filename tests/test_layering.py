@@ -60,7 +60,7 @@ STANDS_ON = {
     "_hasher_files": ["_pipelines", "base", "model_files"],
     "confidence": ["_labels", "gallery"],
     "serve": ["_forks", "_hasher_files", "comparison", "confidence", "model_files"],
-    "cli": ["_hasher_files", "comparison", "gallery", "model_files", "serve"],
+    "cli": ["_hasher_files", "comparison", "export", "gallery", "model_files", "serve"],
     "__main__": ["cli"],
 }
 

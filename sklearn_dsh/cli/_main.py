@@ -7,6 +7,7 @@ import sklearn_dsh
 from ._compare import compare
 from ._encode import encode
 from ._evaluate import evaluate
+from ._export_onnx import export_onnx
 from ._fit import fit
 from ._index import index
 from ._info import info
@@ -39,5 +40,5 @@ def commands():
     """
 
 
-for command in (fit, evaluate, encode, index, search, serve, info, compare):
+for command in (fit, evaluate, encode, index, search, serve, info, compare, export_onnx):
     commands.add_command(command)

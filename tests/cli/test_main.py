@@ -12,7 +12,7 @@ from sklearn_dsh.cli import main
 from sklearn_dsh.cli._command import count
 from sklearn_dsh.cli._main import commands
 
-LOADS_A_MODEL = {"encode", "evaluate", "info", "search", "serve"}
+LOADS_A_MODEL = {"encode", "evaluate", "export-onnx", "info", "search", "serve"}
 
 
 def test_importing_loads_nothing_heavy():
@@ -39,7 +39,8 @@ def test_as_a_module():
 def test_commands_are_listed_in_the_order_of_their_use(run):
     listed = run("--help").stdout.partition("Commands:\n")[2].splitlines()
     assert [line.split()[0] for line in listed] == [
-        "fit", "evaluate", "encode", "index", "search", "serve", "info", "compare"
+        "fit", "evaluate", "encode", "index", "search", "serve", "info", "compare",
+        "export-onnx",
     ]  # fmt: skip
 
 
@@ -93,6 +94,7 @@ STARTS = {
     "serve": [],
     "info": ["m.model"],
     "compare": ["data"],
+    "export-onnx": ["m.model", "m.onnx"],
 }
 
 
@@ -118,7 +120,7 @@ def test_what_fails_below_ends_with_1_and_a_message(name, error, message, tmp_pa
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.png").write_bytes(b"")
-    monkeypatch.setattr(sys.modules[f"sklearn_dsh.cli._{name}"], "loading", fail)
+    monkeypatch.setattr(sys.modules[f"sklearn_dsh.cli._{name.replace('-', '_')}"], "loading", fail)
     result = CliRunner().invoke(commands, [name, *STARTS[name]])
     assert result.exit_code == 1
     assert f"Error: {message}" in result.stderr

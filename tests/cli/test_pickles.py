@@ -37,6 +37,7 @@ def arguments(shared, images_of, tmp_path):
         "search": [tmp_path / "gallery", images_of(shared / "data/sketch")[0]],
         "serve": [tmp_path / "gallery", "--no-open", "--port", 0],
         "info": [],
+        "export-onnx": [tmp_path / "out.onnx"],
     }
 
 
@@ -80,7 +81,9 @@ def test_a_trap_is_one(name, arguments, pickled, trap, run):
 @pytest.mark.parametrize("name", READERS)
 def test_pickles_that_are_trusted_are_read(name, arguments, pickled, run, monkeypatch):
     monkeypatch.setattr("uvicorn.Server.run", lambda self, sockets: None)
-    run(name, pickled, *arguments[name], "--trust-pickle")
+    is_pipeline = name == "export-onnx"  # which has no ONNX form
+    result = run(name, pickled, *arguments[name], "--trust-pickle", code=int(is_pipeline))
+    assert ("is a Pipeline" in result.stderr) == is_pipeline
 
 
 def test_the_page_takes_no_pickle(trap, pickled, tmp_path):
