@@ -18,7 +18,7 @@ from ._interrupts import held_back
 from ._weights import to_tensors
 
 FILE_NAME = "deep_hasher.pt"
-FORMAT = "sklearn_dsh checkpoint 5"
+FORMAT = "sklearn_dsh checkpoint 6"
 SECONDS = 60  # between two checkpoints within a round
 PART = 1 / 20  # of the time that goes by, which writing may take
 COPIES = 5  # of the weights: the optimiser's two moments, a moving average, those of the best round
