@@ -603,6 +603,33 @@ class TestCheckpoints:
         with pytest.raises(ValueError, match=rf"{FILE_NAME}' is no checkpoint of this"):
             DeepSketchHasher(8, checkpoint_dir=tmp_path, **QUICK).fit(*DATA)
 
+    @pytest.mark.parametrize("name", ["codes", "majority"])
+    def test_codes_of_other_forms_are_refused_by_name(self, name, tmp_path, monkeypatch):
+        self.interrupted(tmp_path, monkeypatch)
+        held = torch.load(tmp_path / FILE_NAME)
+        del held["state"]["method"][name]["sketch"]
+        torch.save(held, tmp_path / FILE_NAME)
+        with pytest.raises(ValueError, match=rf"{FILE_NAME}' is cut off, damaged"):
+            DeepSketchHasher(8, checkpoint_dir=tmp_path, **QUICK).fit(*DATA)
+
+    @pytest.mark.parametrize(
+        ("error", "text"),
+        [
+            (KeyError("codes"), r"KeyError\('codes'\)\."),
+            (ValueError("It diverged."), "It diverged."),
+        ],
+    )
+    def test_a_training_that_went_on_and_fails_names_it(self, error, text, tmp_path, monkeypatch):
+        self.interrupted(tmp_path, monkeypatch)
+
+        def fail(*args, **kwargs):
+            raise error
+
+        monkeypatch.setattr(NetworkTrainer, "run", fail)
+        hasher = DeepSketchHasher(8, checkpoint_dir=tmp_path, **QUICK)
+        with pytest.raises(ValueError, match=f"{text} This fit went on from the checkpoint '.*pt'"):
+            hasher.fit(*DATA)
+
     def test_another_fits_file_is_refused_with_the_difference(self, tmp_path, monkeypatch):
         self.interrupted(tmp_path, monkeypatch)
         X_sk, X_img, (y_sk, y_img) = DATA
