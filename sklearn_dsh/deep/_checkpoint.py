@@ -96,7 +96,7 @@ class Checkpoint:
 
     @contextmanager
     def named(self):
-        """Let a training that goes on from the file and fails say that it may be the file's fault."""
+        """Let a training that goes on from the file and fails say that this may be why."""
         try:
             yield
         except (AttributeError, LookupError, TypeError, ValueError) as error:

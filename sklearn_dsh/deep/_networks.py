@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import nn
 
-# Of `CategoryReadout`, times the logarithm of the number of categories; chosen on held-out data,
-# see docs/measurements.rst.
-TEMPERATURE = 10.0
+# Of `CategoryReadout`; chosen on held-out data, see docs/measurements.rst.
+TEMPERATURE = 10.0  # over the logarithm of the number of categories
+CODES_TEMPERATURE = 2.5
 
 
 class TokenTrunk(nn.Module):
@@ -178,7 +178,7 @@ class CategoryReadout(nn.Module):
             self.register_buffer(f"mean_{view}", torch.zeros(n_bits))
 
     def set_codes(self, codes):
-        """Category codes by view: arrays of +1 and -1.
+        """Category codes by view: arrays of +1 and -1. Outputs are not centred until `set_means`.
 
         Less their mean, so that an item that might be anything lies between all of them; a bit
         that is one for all categories stays as it is.
@@ -187,6 +187,7 @@ class CategoryReadout(nn.Module):
             mean = of_view.mean(axis=0)
             values = np.where(np.abs(mean) == 1, of_view, of_view - mean)
             getattr(self, f"codes_{view}").copy_(torch.from_numpy(values))
+            getattr(self, f"mean_{view}").zero_()
 
     def set_means(self, outputs):
         """Means by view of outputs that are not centred, arrays (n_view, n_bits).
@@ -199,9 +200,15 @@ class CategoryReadout(nn.Module):
             means = torch.from_numpy(of_view.mean(axis=0)).to(codes)
             getattr(self, f"mean_{view}").copy_(means.masked_fill(is_one, 0))
 
-    def forward(self, logits, view, *, centred=True):
-        outputs = torch.softmax(logits / self.temperature, dim=1) @ getattr(self, f"codes_{view}")
-        return outputs - getattr(self, f"mean_{view}") if centred else outputs
+    def forward(self, logits, view):
+        return self._mix(logits / self.temperature, view) - getattr(self, f"mean_{view}")
+
+    def followed(self, logits, view):
+        """What the codes of the training follow: surer, and not centred."""
+        return self._mix(logits / CODES_TEMPERATURE, view)
+
+    def _mix(self, logits, view):
+        return torch.softmax(logits, dim=1) @ getattr(self, f"codes_{view}")
 
 
 class TripleNetwork(nn.Module):
@@ -264,8 +271,7 @@ class TripleNetwork(nn.Module):
         """Sketches, or features (n, d), or what the frozen part makes of them -> (n, n_bits).
 
         ``output`` says what is wanted: "bits", what an item's code is the signs of; "codes", what
-        the heads make of it, which follows the codes of the training and is not centred; or the
-        trunks' "features".
+        the heads make of it for the codes of the training to follow; or the trunks' "features".
         """
         features = self.c2(self._enter(x, "sketch", passed_frozen))
         if self._reads_features(output):
@@ -278,7 +284,8 @@ class TripleNetwork(nn.Module):
     def _read_out(self, outputs, view, output):
         if self.readout is None:
             return outputs
-        return self.readout(outputs, view, centred=output == "bits")
+        read = self.readout if output == "bits" else self.readout.followed
+        return read(outputs, view)
 
     def _read_features(self, features, view, output):
         features = features.flatten(1)

@@ -138,7 +138,7 @@ class NetworkTrainer:
         readout = self.result.feature_readout
         if readout is None:
             if self.result.readout is not None:
-                self.result.readout.set_means(self.outputs(output="codes"))
+                self.result.readout.set_means(self.outputs())
             return
         features = self.outputs(output="features")
         random_state = np.random.RandomState(self.generator.initial_seed())

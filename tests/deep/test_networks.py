@@ -4,6 +4,7 @@ import torch
 
 from sklearn_dsh import Compact, Paper
 from sklearn_dsh.deep._networks import (
+    CODES_TEMPERATURE,
     CategoryReadout,
     FeatureTrunk,
     FusionHead,
@@ -193,13 +194,23 @@ class TestCategoryReadout:
         p = np.array([[0.8, 0.2]])
         np.testing.assert_allclose(self.read(p, codes, outputs), [[0.6 - 0.4, 1]], atol=1e-6)
 
-    def test_what_the_codes_follow_is_not_centred(self):
+    def test_what_the_codes_follow_is_surer_and_not_centred(self):
+        readout = CategoryReadout(["sketch"], 3, 4)
+        readout.set_codes({"sketch": self.CODES})
+        readout.set_means({"sketch": np.ones((2, 4), np.float32)})
+        z = torch.randn(5, 3)
+        expected = torch.softmax(z / CODES_TEMPERATURE, dim=1) @ readout.codes_sketch
+        torch.testing.assert_close(readout.followed(z, "sketch"), expected)
+        assert readout.temperature > CODES_TEMPERATURE
+
+    def test_new_codes_are_not_centred_by_old_means(self):
         readout = CategoryReadout(["sketch"], 3, 4)
         readout.set_codes({"sketch": self.CODES})
         z = torch.randn(5, 3)
         before = readout(z, "sketch")
         readout.set_means({"sketch": np.ones((2, 4), np.float32)})
-        torch.testing.assert_close(readout(z, "sketch", centred=False), before)
+        readout.set_codes({"sketch": self.CODES})
+        torch.testing.assert_close(readout(z, "sketch"), before)
 
     def test_bits_depend_on_the_category_that_comes_second(self):
         codes = np.random.default_rng(0).choice([-1, 1], (3, 200))
