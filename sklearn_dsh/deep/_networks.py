@@ -171,8 +171,10 @@ class CategoryReadout(nn.Module):
 
     def __init__(self, views, n_categories, n_bits):
         super().__init__()
-        # With many categories a high temperature would leave an item of one nearly alike all.
-        self.temperature = TEMPERATURE / math.log(max(n_categories, 2))
+        # With many categories a high temperature would leave an item of one nearly alike all. (A
+        # buffer, so that a later version with another one gives the codes of this one's files.)
+        temperature = TEMPERATURE / math.log(max(n_categories, 2))
+        self.register_buffer("temperature", torch.tensor(temperature))
         for view in views:
             self.register_buffer(f"codes_{view}", torch.zeros(n_categories, n_bits))
             self.register_buffer(f"mean_{view}", torch.zeros(n_bits))

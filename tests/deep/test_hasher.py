@@ -444,7 +444,8 @@ def test_features_are_what_the_last_layer_reads(view):
     assert features.min() == 0
     logits = features @ weight.T + bias
     codes = hasher.weights_[f"readout.codes_{view}"]
-    temperature = TEMPERATURE / np.log(len(codes))
+    temperature = hasher.weights_["readout.temperature"]
+    assert temperature == pytest.approx(TEMPERATURE / np.log(len(codes)))
     outputs = softmax(logits / temperature, axis=1) @ codes
     mean = hasher.weights_[f"readout.mean_{view}"]
     projected = hasher.project(X, view=view)

@@ -169,7 +169,7 @@ class TestCategoryReadout:
     @pytest.mark.parametrize(("n_categories", "temperature"), [(1, 14.43), (7, 5.14), (68, 2.37)])
     def test_temperature_falls_with_the_number_of_categories(self, n_categories, temperature):
         readout = CategoryReadout(["image"], n_categories, 4)
-        assert readout.temperature == pytest.approx(temperature, abs=0.01)
+        assert readout.temperature.item() == pytest.approx(temperature, abs=0.01)
 
     def test_a_sure_item_has_the_code_of_its_category(self):
         p = np.full((3, 3), 1e-6)
