@@ -1,11 +1,13 @@
 """Pickles: refused by every command that reads a model, unless it is told to take them."""
 
 import pickle
+import re
 from pathlib import Path
 
 import joblib
 import pytest
 
+import sklearn_dsh
 from sklearn_dsh import load_model, serve
 from sklearn_dsh._hasher_files import load_hasher
 from sklearn_dsh.cli._main import commands
@@ -84,6 +86,18 @@ def test_pickles_that_are_trusted_are_read(name, arguments, pickled, run, monkey
     is_pipeline = name == "export-onnx"  # which has no ONNX form
     result = run(name, pickled, *arguments[name], "--trust-pickle", code=int(is_pipeline))
     assert ("is a Pipeline" in result.stderr) == is_pipeline
+
+
+def test_nothing_else_in_the_package_loads_one():
+    package = Path(sklearn_dsh.__file__).parent
+    loads = re.compile(r"(pickle|joblib)\.loads?\(|allow_pickle=True|weights_only=False")
+    found = [
+        path.name
+        for path in package.rglob("*.py")
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if loads.search(line)
+    ]
+    assert sorted(set(found)) == ["_hasher_files.py", "estimator_checks.py"]
 
 
 def test_the_page_takes_no_pickle(trap, pickled, tmp_path):
