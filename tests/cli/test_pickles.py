@@ -95,7 +95,7 @@ def test_nothing_else_in_the_package_loads_one():
         path.name
         for path in package.rglob("*.py")
         for line in path.read_text(encoding="utf-8").splitlines()
-        if loads.search(line)
+        if loads.search(line) and "``" not in line  # not in a docstring
     ]
     assert sorted(set(found)) == ["_hasher_files.py", "estimator_checks.py"]
 
