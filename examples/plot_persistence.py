@@ -13,11 +13,18 @@ which row. Here they are saved, loaded and searched, and weighed.
 import tempfile
 from pathlib import Path
 
-import joblib
 import matplotlib.pyplot as plt
 import numpy as np
 
-from sklearn_dsh import CCAHasher, HammingRetriever, HOGFeatures, make_sketch_photo
+from sklearn_dsh import (
+    CCAHasher,
+    HammingRetriever,
+    HOGFeatures,
+    load_model,
+    make_sketch_photo,
+    read_model_facts,
+    save_model,
+)
 from sklearn_dsh.gallery import Gallery
 
 data = make_sketch_photo(
@@ -34,16 +41,16 @@ names = [f"photo/{label}/{i:04d}.png" for i, label in enumerate(data.y_image)]
 # %%
 # The hasher
 # ----------
-# All that it learned is numpy arrays, so joblib and pickle save it. Codes of another hasher cannot
-# be compared with its own, not even of the same settings and another seed: keep both together.
-#
-# **Loading a pickle runs code**: whoever wrote the file decides what. Load models only from people
-# you trust. Files of codes are no pickles, and are safe to read.
+# A model file holds arrays and settings, and what it is can be read before it is loaded. It runs no
+# code, which a pickle does: whoever wrote a pickle decides what. Codes of another hasher cannot be
+# compared with its own, not even of the same settings and another seed: keep both together.
 
 temporary = tempfile.TemporaryDirectory()
 folder = Path(temporary.name)
-joblib.dump(hasher, folder / "hasher.joblib")
-loaded = joblib.load(folder / "hasher.joblib")
+save_model(hasher, folder / "hasher.safetensors")
+facts = read_model_facts(folder / "hasher.safetensors")
+print({name: facts[name] for name in ("steps", "n_bits", "view_shapes", "categories", "versions")})
+loaded = load_model(folder / "hasher.safetensors")
 queries = loaded.transform(X_sketch[is_query], view="sketch")
 print(
     "the same codes:", np.array_equal(queries, hasher.transform(X_sketch[is_query], view="sketch"))
@@ -65,7 +72,7 @@ print(type(on_disk).__name__, on_disk.shape, on_disk.dtype)
 # ---------
 # :class:`~sklearn_dsh.gallery.Gallery` keeps the names of the photos beside their codes, in one
 # folder. Saving replaces the one that is there as a whole, and loading opens the codes as a memory
-# map. There is no pickle in it.
+# map. It runs no code either.
 
 Gallery(codes, 64, names, labels=data.y_image.tolist()).save(folder / "gallery")
 gallery = Gallery.load(folder / "gallery")
@@ -106,7 +113,7 @@ sizes = {
     "their features": X_photo.nbytes,
     "their codes": (folder / "codes.npy").stat().st_size,
     "the gallery": sum(path.stat().st_size for path in (folder / "gallery").iterdir()),
-    "the hasher": (folder / "hasher.joblib").stat().st_size,
+    "the hasher": (folder / "hasher.safetensors").stat().st_size,
 }
 fig, ax = plt.subplots(figsize=(7, 2.8), layout="constrained")
 kilobytes = [size / 1000 for size in sizes.values()]

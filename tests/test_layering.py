@@ -57,11 +57,11 @@ STANDS_ON = {
     "export": ["baselines", "deep"],
     "demo": ["comparison"],
     "gallery": ["_array_files", "_forks", "_labels", "_outputs", "_parquet", "retrieval"],
-    "_model_files": ["_outputs", "_pipelines", "base"],
     "model_files": ["_outputs", "_pipelines"],  # classes by name, of whatever room
+    "_hasher_files": ["_pipelines", "base", "model_files"],
     "confidence": ["_labels", "gallery"],
-    "serve": ["_forks", "_model_files", "_pipelines", "comparison", "confidence"],
-    "cli": ["comparison", "gallery", "serve"],
+    "serve": ["_forks", "_hasher_files", "comparison", "confidence", "model_files"],
+    "cli": ["_hasher_files", "comparison", "export", "gallery", "model_files", "serve"],
     "__main__": ["cli"],
 }
 

@@ -13,9 +13,14 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells count
 # In the words of torch, which has no type of error for it, and of Python's threads.
 _OUT_OF_MEMORY = re.compile("(not enough|can't allocate|out of) memory|start new thread")
 _DEBUG = "sklearn_dsh.debug"
-TRUST = "A model file can run code when it is loaded: take only models from people you trust."
 
 quiet_option = click.option("--quiet", "-q", is_flag=True, help="No progress bar, no notes.")
+trust_option = click.option(
+    "--trust-pickle",
+    is_flag=True,
+    help="Take a MODEL that is a pickle, too: loading it runs whatever code was put into it. For "
+    "files that you made yourself, or of people you trust.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 

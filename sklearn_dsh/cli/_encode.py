@@ -4,10 +4,10 @@ import os
 
 import click
 
-from .._model_files import load_model
+from .._hasher_files import load_hasher
 from .._outputs import check_space, save_or_keep
 from .._pipelines import compute_on, last_step
-from ._command import TRUST, Command, count, device_option, loading, note, quiet_option
+from ._command import Command, count, device_option, loading, note, quiet_option, trust_option
 from ._files import encode_files, find_images
 
 gallery_option = click.option(
@@ -26,7 +26,7 @@ def about_gallery_bytes(paths, n_bits):
     return sum(len(os.fsencode(path)) for path in paths) + len(paths) * (-(-n_bits // 8) + 8)
 
 
-@click.command(cls=Command, short_help="Encode photos into a gallery.", epilog=TRUST)
+@click.command(cls=Command, short_help="Encode photos into a gallery.")
 @click.argument("model", type=click.Path())
 @click.argument("paths", nargs=-1, required=True, type=click.Path(allow_dash=True))
 @gallery_option
@@ -44,8 +44,9 @@ def about_gallery_bytes(paths, n_bits):
 )
 @click.option("--skip-bad", is_flag=True, help="Leave out, and tell, what cannot be read.")
 @device_option("that of the model")
+@trust_option
 @quiet_option
-def encode(model, paths, output, view, labels, skip_bad, device, quiet):
+def encode(model, paths, output, view, labels, skip_bad, device, trust_pickle, quiet):
     """Encode image files with MODEL and keep their codes in a gallery.
 
     PATHS are files; folders, with all images below them; or - for a list on stdin, one a line. The
@@ -53,9 +54,9 @@ def encode(model, paths, output, view, labels, skip_bad, device, quiet):
 
     \b
     Examples:
-      sklearn-dsh encode model.joblib my_photos -o my_gallery
-      sklearn-dsh encode model.joblib my_folder/photo -o my_gallery --labels
-      find my_photos -name '*.jpg' -size +20k | sklearn-dsh encode model.joblib - -o my_gallery
+      sklearn-dsh encode model.safetensors my_photos -o my_gallery
+      sklearn-dsh encode model.safetensors my_folder/photo -o my_gallery --labels
+      find my_photos -name '*.jpg' -size +20k | sklearn-dsh encode model.safetensors - -o my_gallery
     """
     from ..gallery import Gallery, check_replaceable, hash_file
 
@@ -63,7 +64,7 @@ def encode(model, paths, output, view, labels, skip_bad, device, quiet):
     found = find_images(paths, labels=labels)
     files = list(found)
     with loading(quiet):
-        hasher = load_model(model)
+        hasher = load_hasher(model, trust_pickle=trust_pickle)
         compute_on(hasher, device)
     n_bits = last_step(hasher).n_bits
     check_space(output, about_gallery_bytes(files, n_bits))

@@ -2,10 +2,9 @@
 
 import click
 
-from .._model_files import load_model
+from .._hasher_files import load_hasher
 from .._pipelines import compute_on
 from ._command import (
-    TRUST,
     Command,
     count,
     device_option,
@@ -14,6 +13,7 @@ from ._command import (
     note,
     print_json,
     quiet_option,
+    trust_option,
 )
 from ._files import encode_files
 from ._training_items import count_trained_on
@@ -21,7 +21,7 @@ from ._training_items import count_trained_on
 PROTOCOLS = ("paper", "unseen")
 
 
-@click.command(cls=Command, short_help="Measure how well a model retrieves.", epilog=TRUST)
+@click.command(cls=Command, short_help="Measure how well a model retrieves.")
 @click.argument("model", type=click.Path())
 @click.argument("data", type=click.Path())
 @click.option(
@@ -39,8 +39,9 @@ PROTOCOLS = ("paper", "unseen")
 )
 @device_option("that of the model")
 @json_option
+@trust_option
 @quiet_option
-def evaluate(model, data, protocol, k, device, as_json, quiet):
+def evaluate(model, data, protocol, k, device, as_json, trust_pickle, quiet):
     """Let the test sketches of the folder DATA query its photos, and print how well it went.
 
     Queries are the sketches of the part test of DATA/split.csv, or, without one, a fifth of every
@@ -50,15 +51,15 @@ def evaluate(model, data, protocol, k, device, as_json, quiet):
 
     \b
     Examples:
-      sklearn-dsh evaluate model.joblib my_folder
-      sklearn-dsh evaluate model.joblib my_folder --protocol unseen --json
+      sklearn-dsh evaluate model.safetensors my_folder
+      sklearn-dsh evaluate model.safetensors my_folder --protocol unseen --json
     """
     with loading(quiet):
         from ..comparison import make_problem
         from ..datasets import load_sketch_photo_folder
         from ..metrics import mean_average_precision, precision_at_k
 
-        hasher = load_model(model)
+        hasher = load_hasher(model, trust_pickle=trust_pickle)
         compute_on(hasher, device)
     fitted_on = getattr(hasher, "fitted_on_", None)  # None: not written by `fit`
     if protocol is None:

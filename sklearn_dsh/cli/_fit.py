@@ -9,7 +9,6 @@ import click
 
 import sklearn_dsh
 
-from .._model_files import save_model
 from .._outputs import MEGABYTE, check_output_file, check_space, save_or_keep
 from .._pipelines import last_step
 from .._progress import Progress
@@ -17,6 +16,8 @@ from ._command import Command, count, device_option, loading, note, quiet_option
 from ._evaluate import PROTOCOLS
 from ._settings import architecture_option, make_estimator, parse_settings
 from ._training_items import item_ids
+
+_PICKLES = (".joblib", ".pickle", ".pkl")
 
 
 @click.command(cls=Command, short_help="Train a model on a folder.")
@@ -76,21 +77,27 @@ def fit(
 
     \b
     Examples:
-      sklearn-dsh fit my_folder model.joblib
-      sklearn-dsh fit my_folder model.joblib --bits 128 --checkpoint-dir checkpoints
-      sklearn-dsh fit my_folder model.joblib --set max_iter=5 --set augment=false
-      sklearn-dsh fit my_folder cca.joblib --method CCA-ITQ --set reg=0.3
+      sklearn-dsh fit my_folder model.safetensors
+      sklearn-dsh fit my_folder model.safetensors --bits 128 --checkpoint-dir checkpoints
+      sklearn-dsh fit my_folder model.safetensors --set max_iter=5 --set augment=false
+      sklearn-dsh fit my_folder cca.safetensors --method CCA-ITQ --set reg=0.3
     """
     settings |= {name: value for name, value in options.items() if value is not None}
     settings |= {"n_bits": bits, "random_state": seed}
     if steps is not None and "steps_per_iter" in settings:
         raise click.UsageError("--steps and --set steps_per_iter=... say the same: give one.")
     check_output_file(model, "the model")
+    if Path(model).suffix in _PICKLES:
+        raise click.UsageError(
+            f"{model!r} has the name of a pickle: a model file runs no code, call it "
+            f"{str(Path(model).with_suffix('.safetensors'))!r}."
+        )
     with loading(quiet):
         estimator = make_estimator(method, settings, steps, architecture, size)
 
         from ..datasets import load_sketch_photo_folder
         from ..deep._checkpoint import kept_until_saved
+        from ..model_files import save_model
 
         read = load_sketch_photo_folder(data, size=None)
     if protocol is None:

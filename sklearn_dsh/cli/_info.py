@@ -7,25 +7,26 @@ import click
 
 import sklearn_dsh
 
-from .._model_files import load_model
+from .._hasher_files import load_hasher
 from .._pipelines import last_step
-from ._command import TRUST, Command, json_option, loading, print_json, quiet_option
+from ._command import Command, json_option, loading, print_json, quiet_option, trust_option
 
 
-@click.command(cls=Command, short_help="Tell what a model or gallery is.", epilog=TRUST)
+@click.command(cls=Command, short_help="Tell what a model or gallery is.")
 @click.argument("path", type=click.Path())
 @json_option
+@trust_option
 @quiet_option
-def info(path, as_json, quiet):
+def info(path, as_json, trust_pickle, quiet):
     """Tell what PATH, a model file or the folder of a gallery, is.
 
     \b
     Examples:
-      sklearn-dsh info model.joblib
+      sklearn-dsh info model.safetensors
       sklearn-dsh info my_gallery --json
     """
     with loading(quiet):
-        facts = _of_gallery(path) if os.path.isdir(path) else _of_model(path)
+        facts = _of_gallery(path) if os.path.isdir(path) else _of_model(path, trust_pickle)
     if as_json:
         print_json(facts)
         return
@@ -53,10 +54,10 @@ def _of_gallery(path):
     }
 
 
-def _of_model(path):
+def _of_model(path, trust_pickle):
     from ..gallery import hash_file
 
-    estimator = load_model(path)
+    estimator = load_hasher(path, trust_pickle=trust_pickle)
     hasher = last_step(estimator)
     steps = [type(estimator).__name__]
     if estimator is not hasher:

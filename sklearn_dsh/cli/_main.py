@@ -8,6 +8,7 @@ from ._compare import compare
 from ._encode import encode
 from ._evaluate import evaluate
 from ._export import export
+from ._export_onnx import export_onnx
 from ._fit import fit
 from ._index import index
 from ._info import info
@@ -29,16 +30,16 @@ def commands():
 
     \b
     From a folder with sketch/<category>/* and photo/<category>/*:
-      sklearn-dsh fit my_folder model.joblib --protocol paper
-      sklearn-dsh evaluate model.joblib my_folder
-      sklearn-dsh encode model.joblib my_photos -o my_gallery
-      sklearn-dsh search model.joblib my_gallery drawing.png
-      sklearn-dsh serve model.joblib my_gallery
+      sklearn-dsh fit my_folder model.safetensors --protocol paper
+      sklearn-dsh evaluate model.safetensors my_folder
+      sklearn-dsh encode model.safetensors my_photos -o my_gallery
+      sklearn-dsh search model.safetensors my_gallery drawing.png
+      sklearn-dsh serve model.safetensors my_gallery
 
     What a command found goes to stdout, notes and progress to stderr. It ends with 0; with 1 if
     data, model or gallery are wrong; with 2 if the command was; with 130 if it was interrupted.
     """
 
 
-for command in (fit, evaluate, encode, index, export, search, serve, info, compare):
+for command in (fit, evaluate, encode, index, export, search, serve, info, compare, export_onnx):
     commands.add_command(command)

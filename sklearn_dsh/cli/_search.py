@@ -2,23 +2,23 @@
 
 import click
 
-from .._model_files import check_same_model, load_model
+from .._hasher_files import check_same_model, load_hasher
 from .._pipelines import compute_on
 from ._command import (
-    TRUST,
     Command,
     device_option,
     json_option,
     loading,
     print_json,
     quiet_option,
+    trust_option,
 )
 from ._files import encode_files, find_images
 
 _FEW = 100  # sketches, which are encoded within seconds
 
 
-@click.command(cls=Command, short_help="Find the photos nearest to sketches.", epilog=TRUST)
+@click.command(cls=Command, short_help="Find the photos nearest to sketches.")
 @click.argument("model", type=click.Path())
 @click.argument("gallery", type=click.Path())
 @click.argument("sketches", nargs=-1, required=True, type=click.Path(allow_dash=True))
@@ -37,8 +37,9 @@ _FEW = 100  # sketches, which are encoded within seconds
 )
 @device_option("that of the model")
 @json_option
+@trust_option
 @quiet_option
-def search(model, gallery, sketches, top, radius, view, device, as_json, quiet):
+def search(model, gallery, sketches, top, radius, view, device, as_json, trust_pickle, quiet):
     """Print the photos of GALLERY nearest to each of SKETCHES: distance in bits, path, label.
 
     SKETCHES are files with dark strokes on white; folders of such; or - for a list on stdin. With
@@ -47,14 +48,14 @@ def search(model, gallery, sketches, top, radius, view, device, as_json, quiet):
 
     \b
     Examples:
-      sklearn-dsh search model.joblib my_gallery drawing.png
-      sklearn-dsh search model.joblib my_gallery drawings --top 3 --json
-      sklearn-dsh search model.joblib my_gallery drawing.png --radius 8
+      sklearn-dsh search model.safetensors my_gallery drawing.png
+      sklearn-dsh search model.safetensors my_gallery drawings --top 3 --json
+      sklearn-dsh search model.safetensors my_gallery drawing.png --radius 8
     """
     from ..gallery import Gallery
 
     with loading(quiet):
-        hasher = load_model(model)
+        hasher = load_hasher(model, trust_pickle=trust_pickle)
         compute_on(hasher, device)
         held = Gallery.load(gallery)
         files = list(find_images(sketches))

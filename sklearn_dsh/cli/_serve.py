@@ -2,10 +2,10 @@
 
 import click
 
-from ._command import TRUST, Command, device_option, loading, note, quiet_option
+from ._command import Command, device_option, loading, note, quiet_option, trust_option
 
 
-@click.command(cls=Command, short_help="Serve a page to draw on.", epilog=TRUST)
+@click.command(cls=Command, short_help="Serve a page to draw on.")
 @click.argument("model", type=click.Path(), required=False)
 @click.argument("gallery", type=click.Path(), required=False)
 @click.option(
@@ -62,6 +62,7 @@ from ._command import TRUST, Command, device_option, loading, note, quiet_option
 )
 @click.option("--open/--no-open", "open_browser", default=True, help="Show the page at once.")
 @device_option("that of the model")
+@trust_option
 @quiet_option
 def serve(model, gallery, **options):
     """Serve a page on which drawing finds the photos of GALLERY, until Ctrl+C is pressed.
@@ -71,8 +72,8 @@ def serve(model, gallery, **options):
     \b
     Examples:
       sklearn-dsh serve
-      sklearn-dsh serve model.joblib my_gallery --port 8080 --no-open
-      sklearn-dsh serve model.joblib my_gallery --calibrate held_out_sketches --title "My boats"
+      sklearn-dsh serve model.safetensors my_gallery --port 8080 --no-open
+      sklearn-dsh serve model.safetensors my_gallery --calibrate held_out --title "My boats"
     """
     if model is not None and gallery is None:
         raise click.UsageError("MODEL was given without GALLERY: give both, or neither.")

@@ -142,6 +142,16 @@ class Alternation:
         return to_tensors(arrays) | {"min_distance": self.problem.min_distance}
 
     def load_state_dict(self, state):
-        self.problem.min_distance = state["min_distance"]
         arrays = from_tensors({name: state[name] for name in ("codes", "majority", "basis")})
+        held = {"codes": self.codes, "majority": self.majority, "basis": self.basis}
+        if _forms(arrays) != _forms(held):
+            raise ValueError(f"codes of other forms: {_forms(arrays)}, not {_forms(held)}")
+        self.problem.min_distance = int(state["min_distance"])
         self.codes, self.majority, self.basis = arrays.values()
+
+
+def _forms(arrays):
+    """Names, shapes and dtypes of arrays, and of dicts of these."""
+    if isinstance(arrays, dict):
+        return {name: _forms(value) for name, value in arrays.items()}
+    return arrays.shape, arrays.dtype

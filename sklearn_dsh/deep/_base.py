@@ -93,7 +93,13 @@ class BaseDeepHasher(BaseCrossModalHasher):
     }
 
     def __setstate__(self, state):
-        if "weights_" in state and "readout" not in state.get("network_settings_", ()):
+        weights = state.get("weights_", {})
+        is_centred = all(
+            name.replace(".codes_", ".mean_") in weights
+            for name in weights
+            if name.startswith("readout.codes_")
+        )
+        if weights and not (is_centred and "readout" in state.get("network_settings_", ())):
             raise ValueError(
                 f"This {type(self).__name__} was fitted by an earlier version, with networks that "
                 "were described otherwise: fit it again."

@@ -18,7 +18,7 @@ from ._interrupts import held_back
 from ._weights import to_tensors
 
 FILE_NAME = "deep_hasher.pt"
-FORMAT = "sklearn_dsh checkpoint 5"
+FORMAT = "sklearn_dsh checkpoint 6"
 SECONDS = 60  # between two checkpoints within a round
 PART = 1 / 20  # of the time that goes by, which writing may take
 COPIES = 5  # of the weights: the optimiser's two moments, a moving average, those of the best round
@@ -82,7 +82,7 @@ class Checkpoint:
                 raise ValueError(f"no {absent}")
             if state["rows"] is not None:
                 state["rows"] = {
-                    part: {view: rows.numpy() for view, rows in views.items()}
+                    part: {view: _row_numbers(rows) for view, rows in views.items()}
                     for part, views in state["rows"].items()
                 }
         names = sorted(theirs.keys() | self.fingerprint.keys())
@@ -93,6 +93,20 @@ class Checkpoint:
                 f"{', '.join(differ)}. Give another checkpoint_dir, or remove the file."
             )
         return state
+
+    @contextmanager
+    def named(self):
+        """Let a training that goes on from the file and fails say that this may be why."""
+        try:
+            yield
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            if os.fspath(self.path) in str(error):
+                raise
+            text = str(error) if isinstance(error, ValueError) else f"{error!r}."
+            raise ValueError(
+                f"{text} This fit went on from the checkpoint {os.fspath(self.path)!r}: if that "
+                "is damaged, remove it to train from the start."
+            ) from error
 
     @contextmanager
     def named_damage(self):
@@ -209,6 +223,13 @@ def told_of(checkpoint):
                 "same call goes on from there."
             )
         raise KeyboardInterrupt(text) from None
+
+
+def _row_numbers(tensor):
+    rows = tensor.numpy()
+    if rows.dtype.kind not in "iu" or rows.ndim != 1:
+        raise ValueError(f"rows of dtype {rows.dtype} and shape {rows.shape}")
+    return rows
 
 
 def _compare_checksums(file):

@@ -203,7 +203,9 @@ def fit_networks(hasher, data, make_method, *, start=None, one_round=False, choo
             trainer = NetworkTrainer(
                 network, training, planner, device, generator, hasher, processes
             )
-            with gathered():  # what is to be told of files was told when they were first read
+            going_on = nullcontext() if resumed is None else checkpoint.named()
+            # What is to be told of files was told when they were first read.
+            with gathered(), going_on:
                 history, found = alternate(
                     trainer,
                     method,

@@ -4,12 +4,15 @@ Nothing here trains, decodes or augments; see ``_training`` and ``_batches``.
 """
 
 import copy
+import math
 
 import numpy as np
 import torch
 from torch import nn
 
-TEMPERATURE = 2.5  # of `CategoryReadout`; chosen on held-out data, see docs/measurements.rst
+# Of `CategoryReadout`; chosen on held-out data, see docs/measurements.rst.
+TEMPERATURE = 10.0  # over the logarithm of the number of categories
+CODES_TEMPERATURE = 2.5
 
 
 class TokenTrunk(nn.Module):
@@ -151,13 +154,14 @@ class Same(nn.Module):
 
 
 class CategoryReadout(nn.Module):
-    """The last layer of networks that tell categories: ``F = softmax(z / TEMPERATURE) C``.
+    """The last layer of networks that tell categories: ``F = softmax(z / temperature) C - m``.
 
     z are the outputs (n, n_categories) of a head, and C the codes (n_categories, n_bits) of the
     categories, which the alternation finds, less their mean: an item's code is that of its category
     where it is sure, and otherwise also tells which categories come next. A layer from the hidden
     features to the bits has no room for that: what it makes of an item between two categories is
-    neither's neighbour.
+    neither's neighbour. m is the mean over the items of the training, of each view its own, so that
+    a view whose items lean to one category does not lean in its codes.
 
     Parameters
     ----------
@@ -167,11 +171,16 @@ class CategoryReadout(nn.Module):
 
     def __init__(self, views, n_categories, n_bits):
         super().__init__()
+        # With many categories a high temperature would leave an item of one nearly alike all. (A
+        # buffer, so that a later version with another one gives the codes of this one's files.)
+        temperature = TEMPERATURE / math.log(max(n_categories, 2))
+        self.register_buffer("temperature", torch.tensor(temperature))
         for view in views:
             self.register_buffer(f"codes_{view}", torch.zeros(n_categories, n_bits))
+            self.register_buffer(f"mean_{view}", torch.zeros(n_bits))
 
     def set_codes(self, codes):
-        """Category codes by view: arrays of +1 and -1.
+        """Category codes by view: arrays of +1 and -1. Outputs are not centred until `set_means`.
 
         Less their mean, so that an item that might be anything lies between all of them; a bit
         that is one for all categories stays as it is.
@@ -180,9 +189,28 @@ class CategoryReadout(nn.Module):
             mean = of_view.mean(axis=0)
             values = np.where(np.abs(mean) == 1, of_view, of_view - mean)
             getattr(self, f"codes_{view}").copy_(torch.from_numpy(values))
+            getattr(self, f"mean_{view}").zero_()
+
+    def set_means(self, outputs):
+        """Means by view of outputs that are not centred, arrays (n_view, n_bits).
+
+        But for bits that are one for all categories: their sign would be chance.
+        """
+        for view, of_view in outputs.items():
+            codes = getattr(self, f"codes_{view}")
+            is_one = (codes == codes[0]).all(dim=0)
+            means = torch.from_numpy(of_view.mean(axis=0)).to(codes)
+            getattr(self, f"mean_{view}").copy_(means.masked_fill(is_one, 0))
 
     def forward(self, logits, view):
-        return torch.softmax(logits / TEMPERATURE, dim=1) @ getattr(self, f"codes_{view}")
+        return self._mix(logits / self.temperature, view) - getattr(self, f"mean_{view}")
+
+    def followed(self, logits, view):
+        """What the codes of the training follow: surer, and not centred."""
+        return self._mix(logits / CODES_TEMPERATURE, view)
+
+    def _mix(self, logits, view):
+        return torch.softmax(logits, dim=1) @ getattr(self, f"codes_{view}")
 
 
 class TripleNetwork(nn.Module):
@@ -245,18 +273,21 @@ class TripleNetwork(nn.Module):
         """Sketches, or features (n, d), or what the frozen part makes of them -> (n, n_bits).
 
         ``output`` says what is wanted: "bits", what an item's code is the signs of; "codes", what
-        the heads make of it, which follows the codes of the training; or the trunks' "features".
+        the heads make of it for the codes of the training to follow; or the trunks' "features".
         """
         features = self.c2(self._enter(x, "sketch", passed_frozen))
         if self._reads_features(output):
             return self._read_features(features, "sketch", output)
-        return self._read_out(self.sketch_head(features), "sketch")
+        return self._read_out(self.sketch_head(features), "sketch", output)
 
     def _reads_features(self, output):
         return output == "features" or (output == "bits" and self.feature_readout is not None)
 
-    def _read_out(self, outputs, view):
-        return outputs if self.readout is None else self.readout(outputs, view)
+    def _read_out(self, outputs, view, output):
+        if self.readout is None:
+            return outputs
+        read = self.readout if output == "bits" else self.readout.followed
+        return read(outputs, view)
 
     def _read_features(self, features, view, output):
         features = features.flatten(1)
@@ -271,7 +302,8 @@ class TripleNetwork(nn.Module):
             raise ValueError("this network was built with sketch tokens: give tokens=")
         tokens = self._enter(tokens, "sketch", passed_frozen) if self.uses_tokens else None
         _, token_features = self.strokes(None, tokens)
-        return self._read_out(self.image_head(self.fuse(features, token_features)), "image")
+        outputs = self.image_head(self.fuse(features, token_features))
+        return self._read_out(outputs, "image", output)
 
     def strokes(self, sketches, tokens):
         """C2's features of sketches and of tokens, either of which may be None.

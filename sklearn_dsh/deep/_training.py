@@ -134,9 +134,11 @@ class NetworkTrainer:
                 network.readout.set_codes(method.category_codes())
 
     def learn_readout(self):
-        """Let a network that reads the bits out of its features learn how, from all items."""
+        """Let a network that reads the bits out of what it learned know how, from all items."""
         readout = self.result.feature_readout
         if readout is None:
+            if self.result.readout is not None:
+                self.result.readout.set_means(self.outputs())
             return
         features = self.outputs(output="features")
         random_state = np.random.RandomState(self.generator.initial_seed())

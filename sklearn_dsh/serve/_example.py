@@ -6,7 +6,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-import joblib
 from PIL import Image
 
 from .. import __version__
@@ -14,9 +13,11 @@ from .._progress import Progress
 from ..datasets import make_sketch_photo
 from ..deep import DeepSketchHasher
 from ..gallery import Gallery
+from ..model_files import save_model
 
+MODEL = "model.safetensors"
 SKETCHES = "sketches"  # folder of those that are not trained on
-_FORMAT = 2  # another one for other files: an older example is not taken for a new one
+_FORMAT = 3  # another one for other files: an older example is not taken for a new one
 N_STEPS = 200  # in each of three rounds
 
 
@@ -47,7 +48,7 @@ def ensure_example(
     Returns
     -------
     folder : Path
-        With ``model.joblib``, ``gallery/``, ``photos/`` and ``sketches/<category>/``.
+        With ``model.safetensors``, ``gallery/``, ``photos/`` and ``sketches/<category>/``.
     """
     folder = example_folder()
     if folder.exists():
@@ -81,7 +82,7 @@ def _make_example(made, final, n_sketches, n_photos, n_held_out, n_steps, device
         random_state=0,
     )  # fmt: skip
     hasher.fit(data.sketches[:n_sketches], data.images, (data.y_sketch[:n_sketches], data.y_image))
-    joblib.dump(hasher.set_params(device="auto"), made / "model.joblib")
+    save_model(hasher.set_params(device="auto"), made / MODEL)
     (made / "photos").mkdir()
     # Photos have names as in anybody's folder: of what they show, and counted.
     names = [f"{label}_{i:04d}.png" for i, label in enumerate(data.y_image)]

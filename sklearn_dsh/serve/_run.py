@@ -9,7 +9,7 @@ from contextlib import suppress
 from itertools import zip_longest
 from pathlib import Path
 
-from .._model_files import load_model
+from .._hasher_files import load_hasher
 from .._pipelines import compute_on
 from .._progress import Progress
 from ..datasets._files import existing_folder
@@ -19,7 +19,7 @@ from ._app import TITLE, create_app
 from ._calibration import calibrate_page
 from ._connections import MAX_CONNECTIONS, TIMEOUT, make_server
 from ._door import ADDRESSES, LOOPBACK
-from ._example import SKETCHES, ensure_example
+from ._example import MODEL, SKETCHES, ensure_example
 from ._uploads import MAX_BYTES
 
 N_SAMPLES = 12  # two rows below the canvas
@@ -41,6 +41,7 @@ def run(
     timeout: float = TIMEOUT,
     open_browser: bool = True,
     device: str | None = None,
+    trust_pickle: bool = False,
     quiet: bool = False,
 ) -> None:
     """Serve the page until Ctrl+C is pressed.
@@ -48,9 +49,9 @@ def run(
     Parameters
     ----------
     model : str or path-like, default=None
-        File of a fitted hasher, written by ``joblib.dump``. Loading such a file can run any code:
-        take only files that you trust. Without model and gallery, a small example is trained
-        on synthetic drawings, once, and kept in the user's cache folder.
+        File of a fitted hasher, which :func:`~sklearn_dsh.save_model` wrote. Without model and
+        gallery, a small example is trained on synthetic drawings, once, and kept in the user's
+        cache folder.
     gallery : str or path-like, default=None
         Folder of a gallery, encoded by this model.
     calibrate : str or path-like, default=None
@@ -83,6 +84,9 @@ def run(
         Show the page in the browser.
     device : str, default=None
         Where networks compute: "auto", or the name of a torch device; None: as the model says.
+    trust_pickle : bool, default=False
+        Whether the model may be a pickle, which ``joblib.dump`` writes. Loading one runs whatever
+        code was put into it: take only files from people you trust.
     quiet : bool, default=False
         Whether to show no progress.
 
@@ -112,7 +116,15 @@ def run(
     # First, so that a port that is taken is known before anything is trained.
     listener = _listen(host, port)
     with listener:
-        loaded = _load(model, gallery, calibrate, samples, device=device, quiet=quiet)
+        loaded = _load(
+            model,
+            gallery,
+            calibrate,
+            samples,
+            device=device,
+            trust_pickle=trust_pickle,
+            quiet=quiet,
+        )
         app = create_app(
             **loaded,
             title=title or TITLE,
@@ -154,18 +166,16 @@ def _allow_open_files(max_connections):
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
-def _load(model, gallery, calibrate, samples, *, device=None, quiet=False):
+def _load(model, gallery, calibrate, samples, *, device=None, trust_pickle=False, quiet=False):
     if model is None:
         folder = ensure_example(device=device, quiet=quiet)
-        model, gallery, calibrate = (
-            folder / name for name in ("model.joblib", "gallery", SKETCHES)
-        )
+        model, gallery, calibrate = (folder / name for name in (MODEL, "gallery", SKETCHES))
     # Folders first, of which a wrong one is found at once.
     labelled = None if calibrate is None else images_by_category(existing_folder(calibrate))
     chosen = _choose_samples(samples, labelled)
     with Progress(desc="Loading", disable=quiet):
         held = Gallery.load(gallery)
-        hasher = load_model(model)
+        hasher = load_hasher(model, trust_pickle=trust_pickle)
         compute_on(hasher, device)
         held.check_model(model)
         confidence = None if labelled is None else calibrate_page(hasher, held, labelled)

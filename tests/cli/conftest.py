@@ -36,15 +36,22 @@ def images_of(folder):
 
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory):
-    """Only read: ``data``, the model ``cca.joblib`` and ``gallery``, its codes of the photos."""
+    """Only read: ``data``, the model ``cca.model`` and ``gallery``, its codes of the photos."""
     root = tmp_path_factory.mktemp("cli")
     data = make_sketch_photo(
         n_categories=3, n_sketches=30, n_photos=36, size=SIZE, difficulty=0.5, random_state=0
     )
     write_folder(root / "data", data)
-    run("fit", root / "data", root / "cca.joblib", "--method", "CCA-ITQ", "--bits", 20,
+    run("fit", root / "data", root / "cca.model", "--method", "CCA-ITQ", "--bits", 20,
         "--size", SIZE, "--protocol", "paper")  # fmt: skip
-    run("encode", root / "cca.joblib", root / "data" / "photo", "-o", root / "gallery", "--labels")
+    run(
+        "encode",
+        root / "cca.model",
+        root / "data" / "photo",
+        "-o",
+        root / "gallery",
+        "--labels",
+    )
     return root
 
 

@@ -2,11 +2,10 @@
 
 import sys
 
-import joblib
 import pytest
 import torch
 
-from sklearn_dsh import DeepSketchHasher, demo
+from sklearn_dsh import DeepSketchHasher, demo, load_model, save_model
 from sklearn_dsh.gallery import Gallery
 from sklearn_dsh.serve import _connections
 
@@ -16,12 +15,12 @@ GOES_ON = f"Warning: device='{NOWHERE}' was asked for, but torch {torch.__versio
 
 @pytest.fixture(scope="module")
 def deep(shared, run, tmp_path_factory):
-    """Folder of ``deep.joblib``, a model of networks, and of a gallery that it encoded."""
+    """Folder of ``deep.model``, a model of networks, and of a gallery that it encoded."""
     root = tmp_path_factory.mktemp("deep")
     settings = ["--size", "32", "--steps", "2", "--set", "max_iter=1", "--bits", "16"]
-    run("fit", shared / "data", root / "deep.joblib", *settings, "--device", "cpu")
+    run("fit", shared / "data", root / "deep.model", *settings, "--device", "cpu")
     photos = shared / "data/photo"
-    run("encode", root / "deep.joblib", photos, "-o", root / "encoded", "--labels")
+    run("encode", root / "deep.model", photos, "-o", root / "encoded", "--labels")
     held = Gallery.load(root / "encoded")  # and without the model's name: one of any file of it
     Gallery(held.codes, held.n_bits, held.paths, held.labels).save(root / "gallery")
     return root
@@ -55,39 +54,39 @@ every_command = pytest.mark.parametrize("command", COMPUTING, indirect=True)
 
 @every_command
 def test_a_model_from_a_machine_with_the_device(command, deep, tmp_path):
-    elsewhere = joblib.load(deep / "deep.joblib").set_params(device=NOWHERE)
-    joblib.dump(elsewhere, tmp_path / "deep.joblib")
-    result = command(tmp_path / "deep.joblib")
+    elsewhere = load_model(deep / "deep.model").set_params(device=NOWHERE)
+    save_model(elsewhere, tmp_path / "deep.model")
+    result = command(tmp_path / "deep.model")
     assert result.stderr.count(GOES_ON) == 1
     assert "Encoding on the CPU." in result.stderr
 
 
 @every_command
 def test_the_device_that_is_given(command, deep):
-    result = command(deep / "deep.joblib", "--device", NOWHERE)
+    result = command(deep / "deep.model", "--device", NOWHERE)
     assert result.stderr.count(GOES_ON) == 1
     assert "Encoding on the CPU." in result.stderr
-    assert "on the CPU" not in command(deep / "deep.joblib", "--device", "cpu").stderr
+    assert "on the CPU" not in command(deep / "deep.model", "--device", "cpu").stderr
 
 
 @every_command
 @pytest.mark.parametrize("name", ["gpu", "meta"])
 def test_no_device_of_torch(command, deep, name):
-    result = command(deep / "deep.joblib", "--device", name, code=1)
+    result = command(deep / "deep.model", "--device", name, code=1)
     assert f"Error: device='{name}' " in result.stderr
     assert "Traceback" not in result.output
 
 
 @every_command
 def test_a_model_without_networks(command, shared):
-    result = command(shared / "cca.joblib", "--device", "cpu", code=1)
+    result = command(shared / "cca.model", "--device", "cpu", code=1)
     assert "Error: The device 'cpu' was given, but this Pipeline has no networks" in result.stderr
 
 
 @pytest.mark.parametrize("name", [NOWHERE, "gpu", "meta"])
 def test_training(shared, run, tmp_path, name, monkeypatch):
     for arguments in (
-        ["fit", shared / "data", tmp_path / "m.joblib"],
+        ["fit", shared / "data", tmp_path / "m.model"],
         ["compare", shared / "data", "-o", tmp_path / "out", "--quick"],
     ):
         result = run(*arguments, "--device", name, code=1)
@@ -100,6 +99,6 @@ def test_training(shared, run, tmp_path, name, monkeypatch):
 
 
 def test_a_model_keeps_the_device_it_was_fitted_with(deep):
-    hasher = joblib.load(deep / "deep.joblib")
+    hasher = load_model(deep / "deep.model")
     assert isinstance(hasher, DeepSketchHasher)
     assert hasher.device == "cpu"

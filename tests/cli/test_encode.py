@@ -7,11 +7,10 @@ import shutil
 from pathlib import Path
 from signal import SIGKILL
 
-import joblib
 import numpy as np
 import pytest
 
-from sklearn_dsh import Compact, DeepSketchHasher
+from sklearn_dsh import Compact, DeepSketchHasher, load_model, save_model
 from sklearn_dsh.cli import _encode, _files
 from sklearn_dsh.deep import _reading
 from sklearn_dsh.deep._batches import ImageSource
@@ -22,7 +21,7 @@ from sklearn_dsh.views import SketchImageArray
 
 def transform(shared, paths, view="image"):
     views = (None, np.array(paths)) if view == "image" else (np.array(paths), None)
-    return joblib.load(shared / "cca.joblib").transform(SketchImageArray(*views))
+    return load_model(shared / "cca.model").transform(SketchImageArray(*views))
 
 
 def test_codes_paths_and_labels(shared, images_of):
@@ -32,20 +31,20 @@ def test_codes_paths_and_labels(shared, images_of):
     np.testing.assert_array_equal(gallery.codes, transform(shared, paths))
     assert gallery.labels == [Path(path).parent.name for path in paths]
     assert gallery.n_bits == 20
-    assert gallery.model_id == hash_file(shared / "cca.joblib")
+    assert gallery.model_id == hash_file(shared / "cca.model")
 
 
 def test_batches_are_joined_in_order(shared, images_of, monkeypatch):
     monkeypatch.setattr(_files, "_AT_ONCE", 5)
     paths = images_of(shared / "data/photo")
-    codes, bad = _files.encode_files(joblib.load(shared / "cca.joblib"), paths, "image", quiet=True)
+    codes, bad = _files.encode_files(load_model(shared / "cca.model"), paths, "image", quiet=True)
     np.testing.assert_array_equal(codes, transform(shared, paths))
     assert bad == {}
 
 
 def test_sketches_and_no_labels(shared, run, tmp_path, images_of):
     arguments = [shared / "data/sketch", "-o", tmp_path / "g", "--view", "sketch", "--quiet"]
-    result = run("encode", shared / "cca.joblib", *arguments)
+    result = run("encode", shared / "cca.model", *arguments)
     assert result.output == ""
     gallery = Gallery.load(tmp_path / "g")
     assert gallery.labels is None
@@ -65,7 +64,7 @@ def test_files_folders_and_a_list(shared, run, tmp_path, images_of, monkeypatch)
     monkeypatch.chdir(tmp_path)
     arguments = [odd.name, "photos", "-", "photos/a.png", "-o", "g"]
     listed = f"{photos[7]}\n\nphotos/b/1.png\n"
-    result = run("encode", shared / "cca.joblib", *arguments, input=listed)
+    result = run("encode", shared / "cca.model", *arguments, input=listed)
     names = [odd.name, "photos/a.png", "photos/b/1.png", "photos/b/2.PNG", photos[7]]
     assert Gallery.load("g").paths == [str(tmp_path / name) for name in names]
     assert "Wrote g: 5 photos, 20 bits each." in result.stderr
@@ -83,14 +82,14 @@ def test_links_to_folders_are_followed(shared, run, tmp_path, images_of):
     (folder / "linked").symlink_to(category)
     (folder / "back").symlink_to(folder)
     (folder / "up").symlink_to(tmp_path)
-    run("encode", shared / "cca.joblib", folder, "-o", tmp_path / "g", "--labels")
+    run("encode", shared / "cca.model", folder, "-o", tmp_path / "g", "--labels")
     gallery = Gallery.load(tmp_path / "g")
     assert gallery.labels == ["zebra"] + ["linked"] * len(images_of(category))
 
 
 def test_the_gallery_notes_the_model_that_encoded_it(shared, run, tmp_path, monkeypatch):
-    model = tmp_path / "model.joblib"
-    shutil.copy(shared / "cca.joblib", model)
+    model = tmp_path / "model.safetensors"
+    shutil.copy(shared / "cca.model", model)
     expected, encode_files = hash_file(model), _encode.encode_files
 
     def encode(*args, **kwargs):
@@ -104,7 +103,7 @@ def test_the_gallery_notes_the_model_that_encoded_it(shared, run, tmp_path, monk
 
 
 def test_nothing_to_encode(shared, run, tmp_path):
-    model = shared / "cca.joblib"
+    model = shared / "cca.model"
     result = run("encode", model, tmp_path / "none", "-o", tmp_path / "g", code=1)
     assert result.stderr == f"Error: There is no file or folder {str(tmp_path / 'none')!r}.\n"
     (tmp_path / "empty").mkdir()
@@ -126,7 +125,7 @@ def with_a_broken_one(shared, tmp_path):
 
 def test_a_broken_image_stops(shared, run, tmp_path, with_a_broken_one):
     folder, path = with_a_broken_one
-    result = run("encode", shared / "cca.joblib", folder, "-o", tmp_path / "g", code=1)
+    result = run("encode", shared / "cca.model", folder, "-o", tmp_path / "g", code=1)
     assert f"\nError: Cannot read the image file {str(path)!r}: " in result.stderr
     assert not (tmp_path / "g").exists()
 
@@ -136,7 +135,7 @@ def test_a_broken_image_is_left_out_if_wanted(shared, run, tmp_path, with_a_brok
     empty = folder / "empty.png"
     empty.touch()
     arguments = [folder, "-o", tmp_path / "g", "--skip-bad", "--labels", "--quiet"]
-    result = run("encode", shared / "cca.joblib", *arguments)
+    result = run("encode", shared / "cca.model", *arguments)
     first, *reasons = result.stderr.splitlines()
     assert first == "Left out 2 files that cannot be read:"
     assert [reason.partition(": ")[0] for reason in reasons] == [
@@ -152,7 +151,7 @@ def test_a_broken_image_is_left_out_if_wanted(shared, run, tmp_path, with_a_brok
 def test_all_broken(shared, run, tmp_path):
     (tmp_path / "a.png").write_text("no image")
     arguments = [tmp_path, "-o", tmp_path / "g", "--skip-bad"]
-    result = run("encode", shared / "cca.joblib", *arguments, code=1)
+    result = run("encode", shared / "cca.model", *arguments, code=1)
     assert "Error: None of the 1 files can be read: Cannot read the image file" in result.stderr
 
 
@@ -243,7 +242,7 @@ def test_a_reading_process_that_is_killed(shared, run, tmp_path, monkeypatch, im
     settings = {"max_iter": 1, "steps_per_iter": 2, "batch_size": 4, "n_jobs": 2}
     hasher = DeepSketchHasher(8, architecture=Compact(size=32), sketch_tokens=None, **settings)
     hasher.fit(paths, paths, np.arange(len(paths)) % 3)
-    joblib.dump(hasher, tmp_path / "deep.joblib")
+    save_model(hasher, tmp_path / "deep.model")
 
     def die(self, path):
         assert multiprocessing.parent_process() is not None
@@ -251,7 +250,13 @@ def test_a_reading_process_that_is_killed(shared, run, tmp_path, monkeypatch, im
 
     monkeypatch.setattr(ImageSource, "_read", die)
     monkeypatch.setattr(ImageSource, "block", 4)
-    arguments = [tmp_path / "deep.joblib", shared / "data/photo", "-o", tmp_path / "g", "--quiet"]
+    arguments = [
+        tmp_path / "deep.model",
+        shared / "data/photo",
+        "-o",
+        tmp_path / "g",
+        "--quiet",
+    ]
     result = run("encode", *arguments, code=1)
     assert result.stderr.startswith("Error: A process that decodes image files died near ")
     assert "lower n_jobs" in result.stderr

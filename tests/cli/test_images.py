@@ -29,12 +29,22 @@ def data(shared, tmp_path):
 
 def commands_that_read(shared, data, tmp_path):
     """The arguments of every command that reads images, and the folder that it reads."""
-    model, gallery, photos = shared / "cca.joblib", shared / "gallery", data / "photo"
+    model, gallery, photos = shared / "cca.model", shared / "gallery", data / "photo"
     serve = ["serve", model, gallery, "--port", 0, "--no-open"]
     method = ["--method", "CCA-ITQ", "--bits", 8, "--size", 32]
     return {
-        "fit": ["fit", data, tmp_path / "m.joblib", *method],
-        "fit DSH": ["fit", data, tmp_path / "m.joblib", "--steps", 1, "--bits", 8, "--size", 32],
+        "fit": ["fit", data, tmp_path / "m.model", *method],
+        "fit DSH": [
+            "fit",
+            data,
+            tmp_path / "m.model",
+            "--steps",
+            1,
+            "--bits",
+            8,
+            "--size",
+            32,
+        ],
         "evaluate": ["evaluate", model, data],
         "encode": ["encode", model, photos, "-o", tmp_path / "g", "--labels"],
         "search": ["search", model, gallery, photos],
@@ -169,7 +179,7 @@ def test_other_errors_while_data_are_read_end_with_a_message(
         raise error
 
     monkeypatch.setattr("sklearn_dsh.datasets.load_sketch_photo_folder", fail)
-    result = run("fit", data, tmp_path / "m.joblib", code=1)
+    result = run("fit", data, tmp_path / "m.model", code=1)
     assert type(result.exception) is SystemExit
     told = result.stderr.splitlines()[-1]
     assert told.startswith(f"Error: {str(error) or 'The memory is used up: take smaller images'}")
@@ -186,7 +196,7 @@ def test_a_worker_that_dies_names_where(run, data, tmp_path, monkeypatch):
     for sketch in list((data / "sketch").rglob("*.png")):
         for i in range(15):
             os.link(sketch, sketch.with_name(f"{sketch.stem}-{i}.png"))
-    result = run("fit", data, tmp_path / "m.joblib", *arguments, code=1)
+    result = run("fit", data, tmp_path / "m.model", *arguments, code=1)
     assert type(result.exception) is SystemExit
     assert f"Error: A process that decodes image files died near '{data}/" in result.stderr
 
@@ -229,7 +239,7 @@ def test_commands_and_loaders_find_the_same_images(
     folder = varied / {"sketch": "sketch", "image": "photo"}[view]
     assert {Path(path).suffix for path in expected} == {".png", ".jfif", ".JPEG", ".jpe", ".webp"}
 
-    model = shared / "cca.joblib"
+    model = shared / "cca.model"
     found, told = found_by_encode(run, model, folder, tmp_path / "g", "--view", view)
     assert found == expected
     assert ".txt (1)" in told
@@ -262,7 +272,7 @@ def test_labels_of_files_and_of_a_category(shared, run, tmp_path, data):
     first = sorted((data / "photo").iterdir())[0]
     files = sorted(first.glob("*.png"))
     for given in (files, [first], [f"{first}/"]):
-        run("encode", shared / "cca.joblib", *given, "-o", tmp_path / "g", "--labels", "-q")
+        run("encode", shared / "cca.model", *given, "-o", tmp_path / "g", "--labels", "-q")
         assert set(Gallery.load(tmp_path / "g").labels) == {first.name}
 
 
@@ -270,7 +280,7 @@ def test_labels_of_files_and_of_a_category(shared, run, tmp_path, data):
 def test_categories_of_galleries_come_in_one_form(form, shared, run, tmp_path, data):
     first = sorted((data / "photo").iterdir())[0]
     first.rename(first.with_name(form))
-    found, _ = found_by_encode(run, shared / "cca.joblib", data / "photo", tmp_path / "g")
+    found, _ = found_by_encode(run, shared / "cca.model", data / "photo", tmp_path / "g")
     assert ONE in found.values()
     assert TWO not in found.values()
     assert all(os.path.isfile(path) for path in found)
@@ -279,7 +289,7 @@ def test_categories_of_galleries_come_in_one_form(form, shared, run, tmp_path, d
 def test_what_is_no_image_is_told_where_nothing_is_found(shared, run, tmp_path):
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "a.heic").touch()
-    model, photos = shared / "cca.joblib", tmp_path / "photos"
+    model, photos = shared / "cca.model", tmp_path / "photos"
     for command in (
         ["encode", model, photos, "-o", tmp_path / "g"],
         ["search", model, shared / "gallery", photos],
@@ -314,7 +324,17 @@ def test_it_is_told_of_no_more_if_that_is_wanted(shared, run, tmp_path, data):
 def test_the_environment_switches_a_warning_off(data, tmp_path):
     first = sorted((data / "photo").iterdir())[0]
     first.rename(first.with_name(first.name.title()))
-    arguments = ["fit", data, tmp_path / "m.joblib", "--method", "LSH", "--bits", 8, "--size", 32]
+    arguments = [
+        "fit",
+        data,
+        tmp_path / "m.model",
+        "--method",
+        "LSH",
+        "--bits",
+        8,
+        "--size",
+        32,
+    ]
     done = subprocess.run(
         [sys.executable, "-m", "sklearn_dsh", *map(str, arguments)],
         env=os.environ | {"PYTHONWARNINGS": "ignore:Categories of one view"},

@@ -9,10 +9,10 @@ from click.testing import CliRunner
 
 import sklearn_dsh
 from sklearn_dsh.cli import main
-from sklearn_dsh.cli._command import TRUST, count
+from sklearn_dsh.cli._command import count
 from sklearn_dsh.cli._main import commands
 
-LOADS_A_MODEL = {"encode", "evaluate", "info", "search", "serve"}
+LOADS_A_MODEL = {"encode", "evaluate", "export-onnx", "info", "search", "serve"}
 
 
 def test_importing_loads_nothing_heavy():
@@ -39,7 +39,8 @@ def test_as_a_module():
 def test_commands_are_listed_in_the_order_of_their_use(run):
     listed = run("--help").stdout.partition("Commands:\n")[2].splitlines()
     assert [line.split()[0] for line in listed] == [
-        "fit", "evaluate", "encode", "index", "export", "search", "serve", "info", "compare"
+        "fit", "evaluate", "encode", "index", "export", "search", "serve", "info", "compare",
+        "export-onnx",
     ]  # fmt: skip
 
 
@@ -47,7 +48,7 @@ def test_commands_are_listed_in_the_order_of_their_use(run):
 def test_help(name, run):
     text = run(name, "--help").stdout
     assert f"\n    sklearn-dsh {name} " in text or f"\n    sklearn-dsh {name}\n" in text
-    assert (TRUST in " ".join(text.split())) is (name in LOADS_A_MODEL)
+    assert ("--trust-pickle" in text) is (name in LOADS_A_MODEL)
     assert run(name, "-h").stdout == text
 
 
@@ -68,7 +69,7 @@ def test_a_wrong_command_ends_with_2(arguments, message, run):
 
 
 def test_wrong_data_end_with_1_and_a_message(run, tmp_path):
-    result = run("fit", tmp_path / "none", tmp_path / "m.joblib", code=1)
+    result = run("fit", tmp_path / "none", tmp_path / "m.model", code=1)
     assert result.stderr == (
         f"Error: There is no folder {str(tmp_path / 'none')!r}: expected one that holds "
         "sketch/<category>/* and photo/<category>/*.\n"
@@ -77,7 +78,7 @@ def test_wrong_data_end_with_1_and_a_message(run, tmp_path):
 
 
 def test_debug_shows_the_traceback(tmp_path):
-    arguments = ["fit", str(tmp_path / "none"), str(tmp_path / "m.joblib"), "--debug"]
+    arguments = ["fit", str(tmp_path / "none"), str(tmp_path / "m.model"), "--debug"]
     result = CliRunner().invoke(commands, arguments)
     assert result.exit_code == 1
     assert type(result.exception) is ValueError  # Python prints it
@@ -85,15 +86,16 @@ def test_debug_shows_the_traceback(tmp_path):
 
 # The arguments with which a command starts to work.
 STARTS = {
-    "fit": ["data", "m.joblib"],
-    "evaluate": ["m.joblib", "data"],
-    "encode": ["m.joblib", ".", "-o", "g"],
+    "fit": ["data", "m.model"],
+    "evaluate": ["m.model", "data"],
+    "encode": ["m.model", ".", "-o", "g"],
     "index": ["g", "-o", "all"],
     "export": ["g", "--to", "parquet", "-o", "g.parquet"],
-    "search": ["m.joblib", "g", "."],
+    "search": ["m.model", "g", "."],
     "serve": [],
-    "info": ["m.joblib"],
+    "info": ["m.model"],
     "compare": ["data"],
+    "export-onnx": ["m.model", "m.onnx"],
 }
 
 
@@ -119,7 +121,7 @@ def test_what_fails_below_ends_with_1_and_a_message(name, error, message, tmp_pa
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "a.png").write_bytes(b"")
-    monkeypatch.setattr(sys.modules[f"sklearn_dsh.cli._{name}"], "loading", fail)
+    monkeypatch.setattr(sys.modules[f"sklearn_dsh.cli._{name.replace('-', '_')}"], "loading", fail)
     result = CliRunner().invoke(commands, [name, *STARTS[name]])
     assert result.exit_code == 1
     assert f"Error: {message}" in result.stderr
@@ -128,11 +130,11 @@ def test_what_fails_below_ends_with_1_and_a_message(name, error, message, tmp_pa
 
 
 def test_an_interruption_ends_with_130(run, monkeypatch, tmp_path):
-    def interrupt(path):
+    def interrupt(path, **_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("sklearn_dsh.cli._search.load_model", interrupt)
-    result = run("search", "m.joblib", tmp_path, "sketch.png", code=130)
+    monkeypatch.setattr("sklearn_dsh.cli._search.load_hasher", interrupt)
+    result = run("search", "m.model", tmp_path, "sketch.png", code=130)
     assert result.stderr == "Interrupted.\n"
 
 

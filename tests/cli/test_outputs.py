@@ -5,12 +5,12 @@ import os
 import shutil
 import socket
 import stat
+from contextlib import contextmanager
 
-import joblib
 import numpy as np
 import pytest
 
-from sklearn_dsh import DeepSketchHasher, demo
+from sklearn_dsh import DeepSketchHasher, demo, load_model
 from sklearn_dsh._outputs import (
     check_output_file,
     check_output_folder,
@@ -22,6 +22,7 @@ from sklearn_dsh._outputs import (
 from sklearn_dsh.comparison._results import Results
 from sklearn_dsh.deep._checkpoint import FILE_NAME
 from sklearn_dsh.gallery import Gallery
+from sklearn_dsh.model_files import _container
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="has no pipes among files")
 
@@ -150,14 +151,14 @@ class TestLinks:
     """What they lead to is written; they stay."""
 
     def test_to_a_model(self, tmp_path, run, shared):
-        target, link = tmp_path / "there" / "model.joblib", tmp_path / "link.joblib"
+        target, link = tmp_path / "there" / "model.safetensors", tmp_path / "link.model"
         target.parent.mkdir()
         link.symlink_to(target)
         for bits in (8, 16):  # nothing is there yet; then a file is
             run("fit", shared / "data", link, "--method", "LSH", "--size", 32, "--bits", bits)
             assert link.is_symlink()
-            assert joblib.load(target)[-1].n_bits == bits
-        assert [path.name for path in target.parent.iterdir()] == ["model.joblib"]
+            assert load_model(target)[-1].n_bits == bits
+        assert [path.name for path in target.parent.iterdir()] == ["model.safetensors"]
 
     def test_to_a_gallery(self, tmp_path):
         link = tmp_path / "link"
@@ -225,8 +226,8 @@ class TestFullDisk:
         free = shutil.disk_usage(tmp_path)._replace(free=5 << 20)
         monkeypatch.setattr(shutil, "disk_usage", lambda path: free)
         monkeypatch.setattr(DeepSketchHasher, "fit", None)  # never reached
-        result = run("fit", shared / "data", tmp_path / "m.joblib", code=1)
-        assert f"Error: {str(tmp_path / 'm.joblib')!r} takes about " in result.stderr
+        result = run("fit", shared / "data", tmp_path / "m.model", code=1)
+        assert f"Error: {str(tmp_path / 'm.model')!r} takes about " in result.stderr
 
     def test_keeps_what_was_trained(self, tmp_path, run, shared, monkeypatch):
         """The place is full after the training: the model is kept in another, which is told."""
@@ -234,21 +235,23 @@ class TestFullDisk:
         full.mkdir()
         other.mkdir()
         monkeypatch.chdir(other)
-        dump = joblib.dump
+        replaced = _container.replaced
 
-        def fill(hasher, file):
-            if str(full) in file.name:
-                file.write(b"some of it")
-                raise OSError(errno.ENOSPC, "No space left on device")
-            dump(hasher, file)
+        @contextmanager
+        def fill(path):
+            with replaced(path) as file:
+                if str(full) in file.name:
+                    file.write(b"some of it")
+                    raise OSError(errno.ENOSPC, "No space left on device")
+                yield file
 
-        monkeypatch.setattr(joblib, "dump", fill)
+        monkeypatch.setattr(_container, "replaced", fill)
         arguments = ("--method", "LSH", "--size", 32, "--bits", 8)
-        result = run("fit", shared / "data", full / "m.joblib", *arguments, code=1)
+        result = run("fit", shared / "data", full / "m.model", *arguments, code=1)
         (kept,) = other.iterdir()
-        assert f"{str(full / 'm.joblib')!r} could not be written: No space left" in result.stderr
+        assert f"{str(full / 'm.model')!r} could not be written: No space left" in result.stderr
         assert f"What was made is kept in {str(kept)!r}" in result.stderr
-        assert joblib.load(kept)[-1].n_bits == 8
+        assert load_model(kept)[-1].n_bits == 8
         assert list(full.iterdir()) == []
 
     def test_everywhere_says_so(self, tmp_path, monkeypatch):

@@ -5,12 +5,18 @@ import re
 import shutil
 from pathlib import Path
 
-import joblib
 import numpy as np
 import pytest
 
 import sklearn_dsh
-from sklearn_dsh import CCAHasher, HammingRetriever, ITQHasher, load_sketch_photo_folder
+from sklearn_dsh import (
+    CCAHasher,
+    HammingRetriever,
+    ITQHasher,
+    load_model,
+    load_sketch_photo_folder,
+    save_model,
+)
 from sklearn_dsh.comparison import make_problem
 from sklearn_dsh.gallery import Gallery, hash_file
 from sklearn_dsh.views import SketchImageArray
@@ -18,7 +24,7 @@ from sklearn_dsh.views import SketchImageArray
 
 def codes_of(shared, paths, view):
     views = (None, np.array(paths)) if view == "image" else (np.array(paths), None)
-    return joblib.load(shared / "cca.joblib").transform(SketchImageArray(*views))
+    return load_model(shared / "cca.model").transform(SketchImageArray(*views))
 
 
 @pytest.mark.parametrize("view", ["sketch", "image"])
@@ -27,7 +33,7 @@ def test_search_is_that_of_the_codes(view, top, shared, run, images_of):
     photos = images_of(shared / "data/photo")
     queries = images_of(shared / "data" / ("sketch" if view == "sketch" else "photo"))[:7]
     arguments = [] if top is None else ["--top", top]
-    result = run("search", shared / "cca.joblib", shared / "gallery", *queries, *arguments,
+    result = run("search", shared / "cca.model", shared / "gallery", *queries, *arguments,
                  "--view", view, "--json")  # fmt: skip
     assert result.stderr == ""
     answers = [json.loads(line) for line in result.stdout.splitlines()]
@@ -46,7 +52,7 @@ def test_search_is_that_of_the_codes(view, top, shared, run, images_of):
 def test_radius(top, shared, run, images_of):
     photos, queries = images_of(shared / "data/photo"), images_of(shared / "data/sketch")
     arguments = ["--radius", 4, "--json", *([] if top is None else ["--top", top])]
-    result = run("search", shared / "cca.joblib", shared / "gallery", *queries, *arguments)
+    result = run("search", shared / "cca.model", shared / "gallery", *queries, *arguments)
     answers = [json.loads(line)["results"] for line in result.stdout.splitlines()]
     retriever = HammingRetriever().fit(codes_of(shared, photos, "image"))
     _, indices = retriever.radius_neighbors(codes_of(shared, queries, "sketch"), 4)
@@ -59,7 +65,7 @@ def test_radius(top, shared, run, images_of):
 def test_text(shared, run, images_of, tmp_path):
     photos = images_of(shared / "data/photo")
     sketch = images_of(shared / "data/sketch")[0]
-    result = run("search", shared / "cca.joblib", shared / "gallery", sketch, "--top", 2)
+    result = run("search", shared / "cca.model", shared / "gallery", sketch, "--top", 2)
     retriever = HammingRetriever().fit(codes_of(shared, photos, "image"))
     distances, indices = retriever.kneighbors(codes_of(shared, [sketch], "sketch"), 2)
     lines = [
@@ -73,7 +79,7 @@ def test_text_without_results_and_labels(shared, run, images_of, tmp_path):
     sketch = images_of(shared / "data/sketch")[0]
     code = codes_of(shared, [sketch], "sketch")
     Gallery(code ^ np.uint8(0b10000000), 20, ["far.jpg"]).save(tmp_path / "g")
-    model = shared / "cca.joblib"
+    model = shared / "cca.model"
     result = run("search", model, tmp_path / "g", sketch, "--radius", 2)
     assert result.stdout == f"{sketch}\n       nothing within the radius\n"
     result = run("search", model, tmp_path / "g", sketch, "--radius", 3)
@@ -82,8 +88,9 @@ def test_text_without_results_and_labels(shared, run, images_of, tmp_path):
 
 def test_a_gallery_of_another_model_is_refused(shared, run, images_of, tmp_path):
     sketch = images_of(shared / "data/sketch")[0]
-    other = tmp_path / "other.joblib"
-    joblib.dump(joblib.load(shared / "cca.joblib"), other, compress=3)
+    other = tmp_path / "other.model"
+    model = load_model(shared / "cca.model")
+    save_model(model.set_params(hasher__reg=0.5), other)
     result = run("search", other, shared / "gallery", sketch, code=1)
     assert result.stderr == (
         f"Error: The gallery was encoded with another model file than {str(other)!r}: take that "
@@ -99,15 +106,15 @@ def test_a_gallery_of_another_model_is_refused(shared, run, images_of, tmp_path)
 
 def test_a_view_that_was_not_fitted(run, tmp_path, shared, images_of):
     X = np.random.default_rng(0).normal(size=(20, 5))
-    joblib.dump(ITQHasher(8).fit(X), tmp_path / "m.joblib")
+    save_model(ITQHasher(8).fit(X), tmp_path / "m.model")
     arguments = [shared / "data/photo", "-o", tmp_path / "g"]
-    result = run("encode", tmp_path / "m.joblib", *arguments, code=1)
+    result = run("encode", tmp_path / "m.model", *arguments, code=1)
     assert "ITQHasher was fitted on the sketch view only, so view='image'" in result.stderr
 
 
 def test_a_broken_sketch_is_named(shared, run, tmp_path):
     (tmp_path / "a.png").write_text("no image")
-    arguments = [shared / "cca.joblib", shared / "gallery", tmp_path / "a.png"]
+    arguments = [shared / "cca.model", shared / "gallery", tmp_path / "a.png"]
     result = run("search", *arguments, code=1)
     assert f"Cannot read the image file {str(tmp_path / 'a.png')!r}" in result.stderr
     assert result.stdout == ""
@@ -115,10 +122,10 @@ def test_a_broken_sketch_is_named(shared, run, tmp_path):
 
 @pytest.mark.parametrize("protocol", ["paper", "unseen"])
 def test_evaluate_is_score(protocol, shared, run):
-    hasher = joblib.load(shared / "cca.joblib")
+    hasher = load_model(shared / "cca.model")
     problem = make_problem(load_sketch_photo_folder(shared / "data", size=None), protocol)
     arguments = [] if protocol == "paper" else ["--protocol", protocol]
-    result = run("evaluate", shared / "cca.joblib", shared / "data", "-k", 5, "--json", *arguments)
+    result = run("evaluate", shared / "cca.model", shared / "data", "-k", 5, "--json", *arguments)
     report = json.loads(result.stdout)
     features = hasher[:-1].transform(SketchImageArray(problem.queries, problem.gallery))
     score = hasher[-1].score(features, y=np.concatenate([problem.y_query, problem.y_gallery]))
@@ -139,7 +146,7 @@ def test_evaluate_is_score(protocol, shared, run):
 
 
 def test_evaluate_in_words(shared, run):
-    result = run("evaluate", shared / "cca.joblib", shared / "data", "--quiet")
+    result = run("evaluate", shared / "cca.model", shared / "data", "--quiet")
     assert result.stderr == ""
     # Of the gallery's 36 photos, which are fewer than 50, 12 are of each category.
     assert re.fullmatch(
@@ -150,7 +157,7 @@ def test_evaluate_in_words(shared, run):
 
 
 def test_queries_that_were_trained_on_are_told_of(shared, run, tmp_path):
-    model = tmp_path / "m.joblib"
+    model = tmp_path / "m.model"
     run("fit", shared / "data", model, "--method", "LSH", "--bits", 8, "--size", 32)
     moved = tmp_path / "moved"
     shutil.copytree(shared / "data", moved)
@@ -162,15 +169,15 @@ def test_queries_that_were_trained_on_are_told_of(shared, run, tmp_path):
 
 
 def test_evaluate_knows_nothing_of_other_models(shared, run, tmp_path):
-    hasher = joblib.load(shared / "cca.joblib")
+    hasher = load_model(shared / "cca.model")
     del hasher.fitted_on_
-    joblib.dump(hasher, tmp_path / "m.joblib")
-    report = json.loads(run("evaluate", tmp_path / "m.joblib", shared / "data", "--json").stdout)
+    save_model(hasher, tmp_path / "m.model")
+    report = json.loads(run("evaluate", tmp_path / "m.model", shared / "data", "--json").stdout)
     assert report["n_queries_trained_on"] is None
 
 
 def test_info_of_a_model(shared, run):
-    path = shared / "cca.joblib"
+    path = shared / "cca.model"
     facts = json.loads(run("info", path, "--json").stdout)
     assert facts.pop("written_by").keys() == {"sklearn-dsh", "scikit-learn", "torch", "numpy"}
     assert facts.pop("trained_on").pop("seconds") >= 0
@@ -194,11 +201,11 @@ def test_info_of_a_model(shared, run):
 def test_info_of_a_model_of_other_making(run, tmp_path):
     rng = np.random.default_rng(0)
     hasher = CCAHasher(8).fit(rng.normal(size=(20, 5)), rng.normal(size=(20, 4)))
-    joblib.dump(hasher, tmp_path / "m.joblib")
-    facts = json.loads(run("info", tmp_path / "m.joblib", "--json").stdout)
+    save_model(hasher, tmp_path / "m.model")
+    facts = json.loads(run("info", tmp_path / "m.model", "--json").stdout)
     assert (facts["steps"], facts["categories"]) == (["CCAHasher"], None)
     assert (facts["written_by"], facts["trained_on"]) == (None, None)
-    assert "written by" not in run("info", tmp_path / "m.joblib").stdout
+    assert "written by" not in run("info", tmp_path / "m.model").stdout
 
 
 def test_info_of_a_gallery(shared, run):
@@ -209,7 +216,7 @@ def test_info_of_a_gallery(shared, run):
         "n_photos": 36,
         "n_bits": 20,
         "n_code_bytes": 108,
-        "model_id": hash_file(shared / "cca.joblib"),
+        "model_id": hash_file(shared / "cca.model"),
         "written_by": {"sklearn-dsh": sklearn_dsh.__version__},
     }
     assert run("info", shared / "gallery").stdout.startswith("kind: gallery\nn photos: 36\n")

@@ -28,6 +28,7 @@ DEFAULTS = {
     "timeout": 30.0,
     "open_browser": True,
     "device": None,
+    "trust_pickle": False,
     "quiet": False,
 }
 
@@ -36,10 +37,10 @@ DEFAULTS = {
     ("arguments", "given", "options"),
     [
         ([], (None, None), {}),
-        (["m.joblib", "g", "--no-open"], ("m.joblib", "g"), {"open_browser": False}),
+        (["m.model", "g", "--no-open"], ("m.model", "g"), {"open_browser": False}),
         (
-            ["m.joblib", "g", "--calibrate", "a", "--samples", "b", "--title", "Boats"],
-            ("m.joblib", "g"),
+            ["m.model", "g", "--calibrate", "a", "--samples", "b", "--title", "Boats"],
+            ("m.model", "g"),
             {"calibrate": "a", "samples": "b", "title": "Boats"},
         ),
         (["--quiet"], (None, None), {"quiet": True}),
@@ -53,7 +54,7 @@ DEFAULTS = {
             (None, None),
             {"max_bytes": 9, "max_connections": 7},
         ),
-        (["m.joblib", "g", "--device", "mps"], ("m.joblib", "g"), {"device": "mps"}),
+        (["m.model", "g", "--device", "mps"], ("m.model", "g"), {"device": "mps"}),
         (["--port", "0", "--host", "localhost"], (None, None), {"port": 0, "host": "localhost"}),
     ],
 )
@@ -84,7 +85,7 @@ def test_other_addresses_are_warned_of(served, run):
 
 
 def test_a_model_alone(served, run):
-    result = run("serve", "m.joblib", code=2)
+    result = run("serve", "m.model", code=2)
     assert "Error: MODEL was given without GALLERY: give both, or neither." in result.stderr
     assert served == []
 

@@ -444,9 +444,12 @@ def test_features_are_what_the_last_layer_reads(view):
     assert features.min() == 0
     logits = features @ weight.T + bias
     codes = hasher.weights_[f"readout.codes_{view}"]
-    np.testing.assert_allclose(
-        softmax(logits / TEMPERATURE, axis=1) @ codes,
-        hasher.project(X, view=view),
-        rtol=1e-3,
-        atol=1e-5,
-    )
+    temperature = hasher.weights_["readout.temperature"]
+    assert temperature == pytest.approx(TEMPERATURE / np.log(len(codes)))
+    outputs = softmax(logits / temperature, axis=1) @ codes
+    mean = hasher.weights_[f"readout.mean_{view}"]
+    projected = hasher.project(X, view=view)
+    np.testing.assert_allclose(outputs - mean, projected, rtol=1e-3, atol=1e-5)
+    # X is what it was trained on.
+    expected = np.where(np.ptp(codes, axis=0) == 0, codes[0], 0)
+    np.testing.assert_allclose(projected.mean(axis=0), expected, atol=1e-5)

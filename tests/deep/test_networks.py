@@ -4,7 +4,7 @@ import torch
 
 from sklearn_dsh import Compact, Paper
 from sklearn_dsh.deep._networks import (
-    TEMPERATURE,
+    CODES_TEMPERATURE,
     CategoryReadout,
     FeatureTrunk,
     FusionHead,
@@ -158,28 +158,64 @@ def test_gradients_match_finite_differences():
 class TestCategoryReadout:
     CODES = np.array([[1, 1, 1, 1], [1, -1, 1, -1], [-1, -1, 1, 1]])
 
-    def read(self, p):
-        readout = CategoryReadout(["sketch"], 3, 4)
-        readout.set_codes({"sketch": self.CODES})
-        return readout(TEMPERATURE * torch.tensor(np.log([p])).float(), "sketch").numpy()[0]
+    def read(self, p, codes=CODES, outputs=None):
+        """Values of the bits of items, of which a network says that they are p."""
+        readout = CategoryReadout(["sketch"], *codes.shape)
+        readout.set_codes({"sketch": codes})
+        if outputs is not None:
+            readout.set_means({"sketch": np.float32(outputs)})
+        return readout(readout.temperature * torch.tensor(np.log(p)).float(), "sketch").numpy()
+
+    @pytest.mark.parametrize(("n_categories", "temperature"), [(1, 14.43), (7, 5.14), (68, 2.37)])
+    def test_temperature_falls_with_the_number_of_categories(self, n_categories, temperature):
+        readout = CategoryReadout(["image"], n_categories, 4)
+        assert readout.temperature.item() == pytest.approx(temperature, abs=0.01)
 
     def test_a_sure_item_has_the_code_of_its_category(self):
-        for i, code in enumerate(self.CODES):
-            p = np.full(3, 1e-6)
-            p[i] = 1 - 2e-6
-            np.testing.assert_array_equal(np.where(self.read(p) >= 0, 1, -1), code)
+        p = np.full((3, 3), 1e-6)
+        np.fill_diagonal(p, 1 - 2e-6)
+        np.testing.assert_array_equal(np.where(self.read(p) >= 0, 1, -1), self.CODES)
 
     def test_values_are_the_posteriors_mean_of_centred_codes(self):
         centred = self.CODES - self.CODES.mean(axis=0)
         centred[:, 2] = 1  # one for all
-        np.testing.assert_allclose(self.read([0.5, 0.3, 0.2]), [0.5, 0.3, 0.2] @ centred, atol=1e-6)
+        p = np.array([[0.5, 0.3, 0.2]])
+        np.testing.assert_allclose(self.read(p), p @ centred, atol=1e-6)
+
+    def test_means_are_taken_off_but_of_bits_that_are_one_for_all(self):
+        p = np.array([[0.5, 0.3, 0.2], [0.2, 0.2, 0.6]])
+        outputs = np.array([[1, 2, 0.9, 0], [3, 0, 0.7, 1]])
+        expected = self.read(p) - [2, 1, 0, 0.5]
+        np.testing.assert_allclose(self.read(p, outputs=outputs), expected, atol=1e-6)
+
+    def test_a_bit_that_parts_the_categories_in_halves_is_centred(self):
+        codes = np.array([[1, 1], [-1, 1]])
+        outputs = [[0.5, 1], [0.3, 1]]
+        p = np.array([[0.8, 0.2]])
+        np.testing.assert_allclose(self.read(p, codes, outputs), [[0.6 - 0.4, 1]], atol=1e-6)
+
+    def test_what_the_codes_follow_is_surer_and_not_centred(self):
+        readout = CategoryReadout(["sketch"], 3, 4)
+        readout.set_codes({"sketch": self.CODES})
+        readout.set_means({"sketch": np.ones((2, 4), np.float32)})
+        z = torch.randn(5, 3)
+        expected = torch.softmax(z / CODES_TEMPERATURE, dim=1) @ readout.codes_sketch
+        torch.testing.assert_close(readout.followed(z, "sketch"), expected)
+        assert readout.temperature > CODES_TEMPERATURE
+
+    def test_new_codes_are_not_centred_by_old_means(self):
+        readout = CategoryReadout(["sketch"], 3, 4)
+        readout.set_codes({"sketch": self.CODES})
+        z = torch.randn(5, 3)
+        before = readout(z, "sketch")
+        readout.set_means({"sketch": np.ones((2, 4), np.float32)})
+        readout.set_codes({"sketch": self.CODES})
+        torch.testing.assert_close(readout(z, "sketch"), before)
 
     def test_bits_depend_on_the_category_that_comes_second(self):
         codes = np.random.default_rng(0).choice([-1, 1], (3, 200))
-        readout = CategoryReadout(["sketch"], 3, 200)
-        readout.set_codes({"sketch": codes})
-        p = torch.tensor([[0.6, 0.38, 0.02], [0.6, 0.02, 0.38]])
-        bits = np.where(readout(TEMPERATURE * p.log(), "sketch").numpy() >= 0, 1, -1)
+        p = np.array([[0.6, 0.38, 0.02], [0.6, 0.02, 0.38]])
+        bits = np.where(self.read(p, codes) >= 0, 1, -1)
         agree = bits @ codes.T
         assert agree[:, 0].min() >= agree[:, 1:].max()
         assert agree[0, 1] > agree[0, 2]

@@ -127,7 +127,9 @@ class TestValidation:
         stopped = DeepSketchHasher(8, validation_fraction=0.2, **QUICK).fit(*DATA)
         assert stopped.n_iter_ == best
         for name, value in stopped.weights_.items():
-            np.testing.assert_array_equal(value, kept.weights_[name])
+            # Rounded to half precision before the means are taken in the last round alone.
+            tolerance = 2e-3 if "readout.mean" in name else 0
+            np.testing.assert_allclose(value, kept.weights_[name], tolerance, tolerance / 100)
 
     def test_early_stopping(self, monkeypatch):
         scores = iter([0.5, 0.6, 0.55, 0.6, 0.9])
@@ -178,7 +180,7 @@ class TestGoingOn:
         assert hasher.loss_curve_[:15] == losses
         assert len(hasher.loss_curve_) == 30
         for name, value in hasher.weights_.items():
-            if "running" not in name and "num_batches" not in name:
+            if not any(word in name for word in ("running", "num_batches", "readout.mean")):
                 np.testing.assert_allclose(value, first[name], atol=1e-5)
 
     def test_without_warm_start_a_fit_starts_anew(self):
@@ -600,6 +602,33 @@ class TestCheckpoints:
         torch.save({"state": 1}, tmp_path / FILE_NAME)
         with pytest.raises(ValueError, match=rf"{FILE_NAME}' is no checkpoint of this"):
             DeepSketchHasher(8, checkpoint_dir=tmp_path, **QUICK).fit(*DATA)
+
+    @pytest.mark.parametrize("name", ["codes", "majority"])
+    def test_codes_of_other_forms_are_refused_by_name(self, name, tmp_path, monkeypatch):
+        self.interrupted(tmp_path, monkeypatch)
+        held = torch.load(tmp_path / FILE_NAME)
+        del held["state"]["method"][name]["sketch"]
+        torch.save(held, tmp_path / FILE_NAME)
+        with pytest.raises(ValueError, match=rf"{FILE_NAME}' is cut off, damaged"):
+            DeepSketchHasher(8, checkpoint_dir=tmp_path, **QUICK).fit(*DATA)
+
+    @pytest.mark.parametrize(
+        ("error", "text"),
+        [
+            (KeyError("codes"), r"KeyError\('codes'\)\."),
+            (ValueError("It diverged."), "It diverged."),
+        ],
+    )
+    def test_a_training_that_went_on_and_fails_names_it(self, error, text, tmp_path, monkeypatch):
+        self.interrupted(tmp_path, monkeypatch)
+
+        def fail(*args, **kwargs):
+            raise error
+
+        monkeypatch.setattr(NetworkTrainer, "run", fail)
+        hasher = DeepSketchHasher(8, checkpoint_dir=tmp_path, **QUICK)
+        with pytest.raises(ValueError, match=f"{text} This fit went on from the checkpoint '.*pt'"):
+            hasher.fit(*DATA)
 
     def test_another_fits_file_is_refused_with_the_difference(self, tmp_path, monkeypatch):
         self.interrupted(tmp_path, monkeypatch)

@@ -8,8 +8,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from sklearn_dsh import DeepSketchHasher, ITQHasher, make_sketch_photo
-from sklearn_dsh._model_files import load_model, save_model
+from sklearn_dsh import (
+    DeepSketchHasher,
+    ITQHasher,
+    load_model,
+    make_sketch_photo,
+    save_model,
+)
 from sklearn_dsh.cli._main import commands
 from sklearn_dsh.deep import _checkpoint
 from sklearn_dsh.gallery import Gallery
@@ -111,10 +116,10 @@ class Encode(GallerySave):
         hasher = DeepSketchHasher(16, **FIT)
         sketches = rng.integers(0, 256, (8, SIZE, SIZE), dtype=np.uint8)
         photos = rng.integers(0, 256, (8, SIZE, SIZE, 3), dtype=np.uint8)
-        save_model(hasher.fit(sketches, photos, np.arange(8) % 2), root / "model.joblib")
+        save_model(hasher.fit(sketches, photos, np.arange(8) % 2), root / "model.safetensors")
 
     def call(self, root):
-        run("encode", root / "model.joblib", root / "data" / "photo", "-o", root / "out",
+        run("encode", root / "model.safetensors", root / "data" / "photo", "-o", root / "out",
             "--labels", "--quiet")  # fmt: skip
 
 
@@ -209,15 +214,15 @@ class FitCommand(Operation):
         write_images(root / "data")
         rng = np.random.default_rng(0)
         (root / "out").mkdir()
-        save_model(ITQHasher(8).fit(rng.normal(size=(20, 9))), root / "out" / "model.joblib")
+        save_model(ITQHasher(8).fit(rng.normal(size=(20, 9))), root / "out" / "model.safetensors")
 
     def call(self, root):
-        run("fit", root / "data", root / "out" / "model.joblib", "--bits", 16, "--size", SIZE,
+        run("fit", root / "data", root / "out" / "model.safetensors", "--bits", 16, "--size", SIZE,
             "--set", "max_iter=2", "--steps", 8, "--set", "batch_size=8", "--device", "cpu",
             "--checkpoint-dir", root / "out" / "checkpoints", "--quiet")  # fmt: skip
 
     def look(self, root):
-        hasher = load_model(root / "out" / "model.joblib")
+        hasher = load_model(root / "out" / "model.safetensors")
         if isinstance(hasher, ITQHasher):
             return "old"
         sketches = np.array([str(p) for p in sorted((root / "data").rglob("sketch/*/*.png"))])

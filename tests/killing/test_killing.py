@@ -147,7 +147,7 @@ class TestKeptUntilSaved:
             from pathlib import Path
             sys.path[:0] = [sys.argv[2]]
             from killing.operations import FitCommand
-            from sklearn_dsh.cli import _fit
+            from sklearn_dsh import model_files
             from sklearn_dsh.deep._training import NetworkTrainer
 
             root, steps = Path(sys.argv[1]), []
@@ -158,7 +158,7 @@ class TestKeptUntilSaved:
             NetworkTrainer._take_step = counted
             if not (root / "out").exists():
                 FitCommand().prepare(root)
-                _fit.save_model = lambda *args: os._exit(9)
+                model_files.save_model = lambda *args: os._exit(9)
             FitCommand().call(root)
             assert not steps, steps
         """

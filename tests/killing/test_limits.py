@@ -14,7 +14,7 @@ from PIL import Image
 
 from killing.children import in_child
 from killing.operations import OPERATIONS, Encode, FitArrays, GallerySave, same
-from sklearn_dsh._model_files import load_model
+from sklearn_dsh._hasher_files import load_hasher
 from sklearn_dsh.cli._main import commands
 from sklearn_dsh.deep._checkpoint import FILE_NAME
 from sklearn_dsh.deep._reading import ByteFile
@@ -160,7 +160,7 @@ class TestMemory:
         monkeypatch.setattr("joblib.load", much)
         (tmp_path / "model").write_text("")
         with pytest.raises(MemoryError, match=r"No memory is left to read the model '.*model'"):
-            load_model(tmp_path / "model")
+            load_hasher(tmp_path / "model", trust_pickle=True)
 
     @pytest.mark.parametrize(
         "error",
@@ -201,7 +201,7 @@ class TestMemory:
         old = in_child(operation.look, tmp_path).value
 
         def call():
-            arguments = ("encode", tmp_path / "model.joblib", tmp_path / "data" / "photo",
+            arguments = ("encode", tmp_path / "model.safetensors", tmp_path / "data" / "photo",
                          "-o", tmp_path / "out", "--quiet", *options)  # fmt: skip
             commands([str(argument) for argument in arguments])
 

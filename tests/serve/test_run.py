@@ -2,7 +2,6 @@
 
 import socket
 
-import joblib
 import numpy as np
 import pytest
 from PIL import Image
@@ -10,7 +9,7 @@ from PIL import Image
 pytest.importorskip("uvicorn", reason="the page needs Starlette and uvicorn")
 TestClient = pytest.importorskip("starlette.testclient", reason="needs httpx").TestClient
 
-from sklearn_dsh import SketchImageArray  # noqa: E402
+from sklearn_dsh import SketchImageArray, save_model  # noqa: E402
 from sklearn_dsh.confidence import Confidence  # noqa: E402
 from sklearn_dsh.gallery import Gallery  # noqa: E402
 from sklearn_dsh.serve import _connections, _example, _run, run  # noqa: E402
@@ -44,27 +43,27 @@ def served(monkeypatch):
 
 def test_run_of_model_and_gallery(served, fitted_hasher, gallery, tmp_path, capsys):
     answers, shown = served
-    joblib.dump(fitted_hasher, tmp_path / "model.joblib")
+    save_model(fitted_hasher, tmp_path / "model.safetensors")
     gallery.save(tmp_path / "gallery")
-    run(tmp_path / "model.joblib", tmp_path / "gallery", port=0)
+    run(tmp_path / "model.safetensors", tmp_path / "gallery", port=0)
     ((health, samples),) = answers
     assert health["n_photos"] == 40
     assert samples == []
     (address,) = shown
     assert address.startswith("http://127.0.0.1:")
     assert f"Draw at {address}" in capsys.readouterr().err
-    run(tmp_path / "model.joblib", tmp_path / "gallery", port=0, open_browser=False)
+    run(tmp_path / "model.safetensors", tmp_path / "gallery", port=0, open_browser=False)
     assert len(shown) == 1
     gallery = Gallery(gallery.codes, gallery.n_bits, gallery.paths, model_id="sha256:0")
     gallery.save(tmp_path / "gallery")
     with pytest.raises(ValueError, match="encoded with another model file than"):
-        run(tmp_path / "model.joblib", tmp_path / "gallery", port=0)
+        run(tmp_path / "model.safetensors", tmp_path / "gallery", port=0)
 
 
 @pytest.fixture
 def files(fitted_hasher, gallery, tmp_path):
     """A model, a gallery, and a folder of 30 sketches in folders named by what they show."""
-    joblib.dump(fitted_hasher, tmp_path / "model.joblib")
+    save_model(fitted_hasher, tmp_path / "model.safetensors")
     gallery.save(tmp_path / "gallery")
     return tmp_path
 
@@ -80,7 +79,7 @@ def held_out(files, labels, draw_sign):
 
 
 def test_calibrated_page(files, held_out, fitted_hasher, gallery):
-    loaded = _run._load(files / "model.joblib", files / "gallery", held_out, None)
+    loaded = _run._load(files / "model.safetensors", files / "gallery", held_out, None)
     # Half of a dozen of each category, in turn.
     assert [path.parent.name for path in loaded["samples"]] == ["circle", "cross"] * 6
     found = sorted(held_out.glob("*/*.png"))
@@ -96,14 +95,14 @@ def test_a_page_that_is_never_sure_is_warned_of(files, held_out, capsys):
     (held_out / "circle").rename(aside)  # each in the other's folder
     (held_out / "cross").rename(held_out / "circle")
     aside.rename(held_out / "cross")
-    loaded = _run._load(files / "model.joblib", files / "gallery", held_out, None)
+    loaded = _run._load(files / "model.safetensors", files / "gallery", held_out, None)
     assert loaded["confidence"].min_agreement == float("inf")
     assert "the page is never sure" in capsys.readouterr().err
 
 
 def test_samples_and_title(served, files, held_out):
     answers, _ = served
-    model, gallery = files / "model.joblib", files / "gallery"
+    model, gallery = files / "model.safetensors", files / "gallery"
     run(model, gallery, samples=held_out / "cross", title="Signs", port=0)
     ((health, samples),) = answers
     assert health["title"] == "Signs"
@@ -118,7 +117,7 @@ def test_samples_and_title(served, files, held_out):
 def test_a_sketch_without_strokes_is_named(files, held_out):
     Image.new("L", (64, 64), 255).save(held_out / "cross" / "white.png")
     with pytest.raises(ValueError, match=r"white\.png'.*no strokes"):
-        run(files / "model.joblib", files / "gallery", calibrate=held_out, port=0)
+        run(files / "model.safetensors", files / "gallery", calibrate=held_out, port=0)
 
 
 @pytest.mark.parametrize("name", ["calibrate", "samples"])
@@ -150,7 +149,7 @@ def test_interrupted_example_leaves_nothing(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 
     def interrupted(made, *args):
-        (made / "model.joblib").write_bytes(b"half of it")
+        (made / "model.safetensors").write_bytes(b"half of it")
         raise KeyboardInterrupt
 
     monkeypatch.setattr(_example, "_make_example", interrupted)
@@ -171,7 +170,7 @@ def test_model_or_gallery_alone(given, text):
 def test_a_file_that_is_no_model(gallery, tmp_path):
     (tmp_path / "notes.txt").write_text("no model")
     gallery.save(tmp_path / "gallery")
-    with pytest.raises(ValueError, match=r"notes\.txt' is cut off, damaged or no model"):
+    with pytest.raises(ValueError, match=r"notes\.txt' is cut off, or no model file"):
         run(tmp_path / "notes.txt", tmp_path / "gallery", port=0)
 
 
@@ -206,7 +205,7 @@ def test_limits_are_handed_on(files, monkeypatch):
     monkeypatch.setattr(_run, "create_app", lambda **given: made.update(given))
     monkeypatch.setattr(_run, "make_server", lambda app, **given: made.update(given) or ServedNot)
     run(
-        files / "model.joblib", files / "gallery", port=0, open_browser=False, max_bytes=9,
+        files / "model.safetensors", files / "gallery", port=0, open_browser=False, max_bytes=9,
         max_connections=7, timeout=2.5, allowed_hosts=["photos.example"],
     )  # fmt: skip
     assert (made["max_bytes"], made["max_connections"], made["timeout"]) == (9, 7, 2.5)
