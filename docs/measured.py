@@ -11,16 +11,20 @@ def measured(text, results=RESULTS):
 
     All are of 64 bits under *unseen*: "fit" and "encode" are the fewest seconds and microseconds
     of the seeds (other work may have run beside the others), "mAP" is their mean. The folder is
-    that of ``benchmarks/results`` whose ``results.jsonl`` is read, "pacs" if none is named.
+    that of ``benchmarks/results`` whose ``results.jsonl`` is read, "pacs" if none is named; or it
+    is a file there, ``folder/name.jsonl``.
     """
     what, _, rest = text.partition(": ")
     method, _, folder = rest.partition(" @ ")
-    path = results / (folder or "pacs") / "results.jsonl"
+    path = results / (folder or "pacs")
+    path = path if path.suffix == ".jsonl" else path / "results.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines()
     found = [
         row
         for row in map(json.loads, filter(str.strip, lines))
-        if (row.get("method"), row.get("bits"), row.get("protocol")) == (method, 64, "unseen")
+        if row.get("method") == method
+        and row["bits"] == 64
+        and row.get("protocol", "unseen") == "unseen"
         and "error" not in row
     ]
     if not found:
