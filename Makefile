@@ -5,6 +5,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 DATA ?=
 ARGS ?=
+ISSUE_FORMS := $(filter-out %/config.yml,$(wildcard .github/ISSUE_TEMPLATE/*.yml))
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt
@@ -44,6 +45,10 @@ lint: $(VENV)/.linters
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/codespell
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms $(ISSUE_FORMS)
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
 
 docs: $(VENV)/.with-docs
 	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
@@ -62,7 +67,7 @@ $(VENV)/bin/python:
 	$(BEAT) "Making $(VENV)" $(PYTHON) -m venv "$(VENV)"
 
 $(VENV)/.linters: constraints.txt | $(VENV)/bin/python
-	$(BEAT) "Installing the linters" $(PIP) ruff codespell
+	$(BEAT) "Installing the linters" $(PIP) ruff codespell check-jsonschema
 	touch "$@"
 
 # torch first and by itself: which build it is (CPU, CUDA) is the installer's choice.

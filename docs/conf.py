@@ -5,11 +5,15 @@ import sys
 from pathlib import Path
 
 from docutils import nodes
+from docutils.parsers.rst import Directive
+from docutils.statemachine import StringList
 from docutils.utils.math.latex2mathml import tex2mathml
 
 import sklearn_dsh
 
 sys.path.insert(0, str(Path(__file__).parent))
+import rooms
+from measured import measured
 from parameter_groups import group_parameters
 
 project = "sklearn-dsh"
@@ -64,6 +68,27 @@ def setup(app):
     app.add_html_math_renderer("mathml", (_inline_mathml, None), (_display_mathml, None))
     app.connect("include-read", _changelog_as_rst)
     app.connect("autodoc-process-docstring", group_parameters, priority=900)  # after numpydoc
+    app.add_directive("rooms", Rooms)
+    app.add_role("measured", _measured_figure)
+
+
+class Rooms(Directive):
+    """The table of all rooms of the package, as the layering test has them."""
+
+    def run(self):
+        parent = nodes.Element()
+        lines = StringList(rooms.table(), source="docs/rooms.py")
+        self.state.nested_parse(lines, self.content_offset, parent)
+        return parent.children
+
+
+def _measured_figure(name, rawtext, text, lineno, inliner, options=None, content=None):
+    """A figure out of the rows of ``benchmarks/results``, as `measured` finds it."""
+    try:
+        return [nodes.Text(measured(text))], []
+    except LookupError as error:
+        message = inliner.reporter.error(str(error), line=lineno)
+        return [inliner.problematic(rawtext, rawtext, message)], [message]
 
 
 def _inline_mathml(translator, node):

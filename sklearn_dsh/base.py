@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from ._changes import changed_alone
+from ._documentation import DocumentationLink
 from ._labels import join_labels, one_hot_advice, warn_of_one_view
 from ._spread import check_spread
 from ._validation import (
@@ -28,7 +29,9 @@ from .codes import pack_bits
 from .views import SketchImageArray, check_view_is_clear, check_view_name
 
 
-class BaseCrossModalHasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class BaseCrossModalHasher(
+    DocumentationLink, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
     """Base class of hashers that give sketches and photos comparable binary codes.
 
     A hasher is fitted with ``fit(X_sk, X_img, y)``, where y is a tuple ``(y_sk, y_img)`` unless

@@ -9,6 +9,7 @@ from sklearn.utils import check_consistent_length, get_tags
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
+from ._documentation import DocumentationLink
 from ._labels import label_column
 from ._validation import check_columns, check_view, column_names
 from .views import (
@@ -21,7 +22,7 @@ from .views import (
 )
 
 
-class PerView(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
+class PerView(DocumentationLink, TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
     """Apply one transformer to the sketches and another to the photos.
 
     Given a `SketchImageArray` it returns one, so that it goes in front of a hasher in a Pipeline.

@@ -17,6 +17,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
+from sklearn_dsh._documentation import DocumentationLink
 from sklearn_dsh._pipelines import last_step
 from sklearn_dsh._shards import (
     Origin,
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
     from dask.bag import Bag
 
 
-class ShardedHammingRetriever(BaseEstimator):
+class ShardedHammingRetriever(DocumentationLink, BaseEstimator):
     """Exact Hamming search in a gallery that is spread over the workers of a Dask cluster.
 
     Every worker searches its shards with :class:`~sklearn_dsh.HammingRetriever`; answers are merged

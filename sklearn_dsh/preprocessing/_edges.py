@@ -11,12 +11,13 @@ from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
 from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval
 
+from .._documentation import DocumentationLink
 from ._images import check_images
 
 _BATCH = 8  # photos that a thread draws at once
 
 
-class EdgeTokens(TransformerMixin, BaseEstimator):
+class EdgeTokens(DocumentationLink, TransformerMixin, BaseEstimator):
     """Edge maps of photos, dark strokes on white like a sketch.
 
     The colour gradient of the smoothed photo, thinned to its ridges, normalised to the photo's

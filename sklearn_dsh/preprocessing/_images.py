@@ -3,13 +3,14 @@
 import numpy as np
 
 from .._arrays import plain_array
+from .._documentation import DocumentationLink
 from ._resize import load_image, resize_images
 
 SMALLEST_SIDE = 32
 
 
-class ImageInputMixin:
-    """Tags of transformers that take what `check_images` lets through."""
+class ImageInputMixin(DocumentationLink):
+    """Tags and link of transformers that take what `check_images` lets through."""
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -18,6 +18,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
+from .._documentation import DocumentationLink
 from .._forks import openmp_in_child
 from ._channels import channel_planes, draw_lookups, look_up, planes_shape
 from ._images import SMALLEST_SIDE, check_images
@@ -35,7 +36,7 @@ _BACKGROUND_ODDS = 20
 _LEAST_BLACK = 0.5
 
 
-class SketchTokenizer(TransformerMixin, BaseEstimator):
+class SketchTokenizer(DocumentationLink, TransformerMixin, BaseEstimator):
     """Contour maps of photos by learned sketch tokens, dark strokes on white like a sketch.
 
     Patches around contours that people drew are clustered to `n_tokens` sketch tokens: straight

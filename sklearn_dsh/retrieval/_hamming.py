@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from sklearn_dsh._changes import changed_alone
+from sklearn_dsh._documentation import DocumentationLink
 from sklearn_dsh.codes import check_codes
 from sklearn_dsh.retrieval._balls import Balls
 from sklearn_dsh.retrieval._choice import choose_structure
@@ -30,7 +31,7 @@ from sklearn_dsh.retrieval._search import (
 _GROWTH = 1.5
 
 
-class HammingRetriever(BaseEstimator):
+class HammingRetriever(DocumentationLink, BaseEstimator):
     """Exact nearest neighbours of packed binary codes in Hamming space.
 
     Answers are ordered by (distance, gallery index), ties included, whatever the algorithm, the

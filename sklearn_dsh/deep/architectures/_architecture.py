@@ -8,6 +8,7 @@ import torch
 from sklearn.base import BaseEstimator
 from torch import nn
 
+from ..._documentation import DocumentationLink
 from .._feature_readout import FeatureReadout
 from .._networks import (
     CategoryReadout,
@@ -30,7 +31,7 @@ FEATURE_DROPOUT = 0.5  # of what the trunk makes of feature vectors
 WEIGHT_SHARING = ("all", "convolutions", "none")
 
 
-class Architecture(BaseEstimator):
+class Architecture(DocumentationLink, BaseEstimator):
     """Base class: all about the networks of a deep hasher, nothing about their training.
 
     An architecture has scikit-learn's parameters (``get_params``, ``clone``, and

@@ -6,13 +6,14 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from torch import nn
 
+from ..._documentation import DocumentationLink
 from .._pixels import describe_pixels
 
 Trained = Literal["none", "last", "all"]  # what of a backbone is
 TRAINED = get_args(Trained)
 
 
-class Backbone(BaseEstimator):
+class Backbone(DocumentationLink, BaseEstimator):
     """Base class: a network that knows images, with its weights and how its pixels are prepared.
 
     It reads three channels of ``size`` x ``size`` pixels, from 0 to 255 in the order ``order``,
