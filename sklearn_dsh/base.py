@@ -14,17 +14,12 @@ from sklearn.base import (
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
+from ._calls import encode_labels, resolve_call
 from ._changes import changed_alone
 from ._documentation import DocumentationLink
 from ._labels import join_labels, one_hot_advice, warn_of_one_view
 from ._spread import check_spread
-from ._validation import (
-    check_columns,
-    check_view,
-    column_names,
-    encode_labels,
-    resolve_call,
-)
+from ._validation import check_columns, check_view, column_names
 from .codes import pack_bits
 from .views import SketchImageArray, check_view_is_clear, check_view_name
 

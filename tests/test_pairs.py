@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sklearn_dsh._calls import ViewData
 from sklearn_dsh._pairs import draw_pairs, training_pairs
-from sklearn_dsh._validation import ViewData
 
 
 @given(

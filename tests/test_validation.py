@@ -9,14 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sklearn_dsh import SketchImageArray, StratifiedViewKFold, stack_views
-from sklearn_dsh._validation import (
-    check_columns,
-    check_view,
-    column_names,
-    encode_labels,
-    resolve_call,
-    view_kind,
-)
+from sklearn_dsh._calls import encode_labels, resolve_call
+from sklearn_dsh._validation import check_columns, check_view, column_names, view_kind
 from sklearn_dsh.views import RowSubset
 
 X_SK, X_IMG = np.zeros((4, 2)), np.ones((6, 2))

@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike
 from sklearn.metrics.pairwise import euclidean_distances
 
 from .._arrays import plain_array
+from .._calls import resolve_call
 from .._labels import category_labels
-from .._validation import resolve_call
 from ..codes import check_codes
 from ..metrics import precision_at_k_curve, precision_recall_curve
 from ..preprocessing import load_image

@@ -13,12 +13,12 @@ from sklearn.utils.validation import check_is_fitted
 from .._devices import resolve_device, resolve_encoding_device
 from ..base import BaseCrossModalHasher
 from ._batches import kind_of, make_source, make_tokens, wants_tokens
+from ._computing import compute_outputs
 from ._encoder import Encoder
 from ._fit import check_settings
 from ._optimizer import PRECISIONS, SCHEDULES
 from ._polarity import check_strokes
 from ._reading import told_of_readers
-from ._training import compute_outputs
 from ._weights import cached_network, count_bytes, from_arrays, shapes_of
 from .architectures import BY_NAME, Architecture, describe_network, resolve_architecture
 

@@ -6,7 +6,7 @@ from scipy.spatial.distance import cdist
 from scipy.stats import entropy
 
 from sklearn_dsh import SketchImageArray
-from sklearn_dsh._validation import ViewData
+from sklearn_dsh._calls import ViewData
 from sklearn_dsh.baselines._anchors import anchor_features
 from sklearn_dsh.baselines._seph import (
     SePHHasher,

@@ -7,10 +7,11 @@ from tqdm import tqdm
 
 from sklearn_dsh import Compact
 from sklearn_dsh.deep._batches import FeatureSource, ImageSource
+from sklearn_dsh.deep._computing import compute_outputs
 from sklearn_dsh.deep._losses import CodeLoss
 from sklearn_dsh.deep._processes import Processes
 from sklearn_dsh.deep._sampling import StepPlanner
-from sklearn_dsh.deep._training import NetworkTrainer, compute_outputs, standardise
+from sklearn_dsh.deep._training import NetworkTrainer, standardise
 from sklearn_dsh.deep._training_set import TrainingSet
 
 CPU = torch.device("cpu")
