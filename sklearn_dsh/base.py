@@ -1,4 +1,7 @@
-"""The base class of all hashers: the call forms, the checks and everything around the learning."""
+"""The base class of all hashers: the call forms, the checks and everything around the learning.
+
+(Long: one class, over a third of it documentation.)
+"""
 
 from numbers import Integral
 from typing import Literal, Self

@@ -1,5 +1,7 @@
 """Galleries on a Dask cluster: codes and searches spread over its workers (extra ``distributed``).
 
+(Long: one class with the methods of `HammingRetriever`, two fifths of it documentation.)
+
 Everything here uses the current :class:`dask.distributed.Client`, as Dask's own collections do:
 make one for the processes of this machine, or for a cluster, by its address.
 """

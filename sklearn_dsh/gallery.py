@@ -1,4 +1,7 @@
-"""The codes of a collection of photos, kept in a folder beside the names of their files."""
+"""The codes of a collection of photos, kept in a folder beside the names of their files.
+
+(Long: one class and its folder, a third of it documentation.)
+"""
 
 import hashlib
 import json

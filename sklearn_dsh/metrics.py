@@ -1,5 +1,7 @@
 """Retrieval metrics that do not depend on how ties are ordered.
 
+(Long: five metrics that count alike, two fifths of it documentation.)
+
 Hamming distances tie massively. Every metric here is the exact expectation over a uniformly random
 order inside each distance [1]_, computed from the numbers of all and of relevant gallery codes at
 each distance; nothing is sorted, and memory is bounded by blocks of queries.

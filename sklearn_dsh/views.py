@@ -1,4 +1,7 @@
-"""Two views, sketches and photos, in one container that scikit-learn can index by rows."""
+"""Two views, sketches and photos, in one container that scikit-learn can index by rows.
+
+(Long: a container with the attributes of an array, two fifths of it documentation.)
+"""
 
 from typing import Any, Literal, NoReturn
 

@@ -1,4 +1,7 @@
-"""The estimator: Deep Sketch Hashing behind scikit-learn's interface."""
+"""The estimator: Deep Sketch Hashing behind scikit-learn's interface.
+
+(Long: one class of 39 parameters, over half of it documentation.)
+"""
 
 import os
 from collections.abc import Sequence

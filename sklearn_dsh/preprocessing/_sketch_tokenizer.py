@@ -1,4 +1,7 @@
-"""Learned sketch tokens: contours of photos as people draw them."""
+"""Learned sketch tokens: contours of photos as people draw them.
+
+(Long: one class, a third of it documentation.)
+"""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor

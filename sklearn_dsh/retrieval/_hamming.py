@@ -1,4 +1,7 @@
-"""The estimator around the search kernels."""
+"""The estimator around the search kernels.
+
+(Long: one class, nearly half of it documentation.)
+"""
 
 from numbers import Integral, Real
 from typing import Any, Literal, Self

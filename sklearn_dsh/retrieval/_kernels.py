@@ -9,8 +9,8 @@ zero nearly always, whose set bits are the candidates, in gallery order.
 
 The vector operations are LLVM intermediate code (`@intrinsic`), because numba's loop vectoriser
 widens bytes; LLVM turns them to what the machine has (SSE, AVX2, AVX-512, NEON). Everything is
-compiled on first use and cached on disk: keep intrinsics and kernels in this one file, because the
-cache is renewed when this file changes.
+compiled on first use and cached on disk. (Long: intrinsics and kernels are in this one file because
+the cache is renewed when the file of a kernel changes, and not when another does that it calls.)
 """
 
 import numpy as np
