@@ -29,9 +29,10 @@ serve: $(VENV)/.with-demo
 screenshots: $(VENV)/.with-test
 	$(BIN)/python docs/figures/page.py build/screenshots
 
-# SCIPY_ARRAY_API: without it scikit-learn's common checks skip some of theirs.
+# SCIPY_ARRAY_API: without it scikit-learn's common checks skip some of theirs. Two processes, a file
+# of tests at a time, each with a thread of its own: threads that wait for each other's cores are slow.
 test: $(VENV)/.with-test
-	SCIPY_ARRAY_API=1 $(BIN)/python -m pytest $(ARGS)
+	SCIPY_ARRAY_API=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 # What takes more than a few seconds.
 test-long: $(VENV)/.with-test
@@ -68,7 +69,7 @@ $(VENV)/bin/python:
 	$(BEAT) "Making $(VENV)" $(PYTHON) -m venv "$(VENV)"
 
 $(VENV)/.linters: constraints.txt | $(VENV)/bin/python
-	$(BEAT) "Installing the linters" $(PIP) ruff codespell check-jsonschema
+	$(BEAT) "Installing the linters" $(PIP) ruff codespell check-jsonschema pylint
 	touch "$@"
 
 # torch first and by itself: which build it is (CPU, CUDA) is the installer's choice.
