@@ -272,7 +272,7 @@ def test_classes_of_ones_own_are_handed_over(path):
         CCAHasher(reg=np.zeros(3, dtype=complex)),
         {"an": object()},
     ],
-    ids=str,
+    ids=["ufunc", "partial", "function", "clusters", "lambda", "generator", "complex", "object"],
 )
 def test_what_a_file_cannot_hold_is_refused_and_nothing_written(estimator, path):
     with pytest.raises(TypeError, match=r"model file"):
