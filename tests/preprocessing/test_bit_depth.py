@@ -4,7 +4,6 @@ import io
 import re
 import warnings
 
-import joblib
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -18,6 +17,7 @@ from sklearn_dsh import (
     HOGFeatures,
     SHELOFeatures,
     load_sketch_photo_folder,
+    save_model,
 )
 from sklearn_dsh.cli._main import commands
 from sklearn_dsh.exceptions import BitDepthWarning
@@ -192,8 +192,8 @@ def test_what_worker_processes_read_is_told_of(hasher, paths, n_jobs):
 
 
 def test_the_command_line_tells_once(hasher, folder, tmp_path):
-    joblib.dump(hasher, tmp_path / "m.joblib")
-    arguments = ["encode", tmp_path / "m.joblib", folder / "photo", "-o", tmp_path / "g", "-q"]
+    save_model(hasher, tmp_path / "m.model")
+    arguments = ["encode", tmp_path / "m.model", folder / "photo", "-o", tmp_path / "g", "-q"]
     result = CliRunner().invoke(commands, [str(argument) for argument in arguments])
     assert result.exit_code == 0, result.output
     assert result.stderr.count("Warning: ") == 1
