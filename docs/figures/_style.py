@@ -1,5 +1,8 @@
 """Colours and file settings that the figures share."""
 
+import sys
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 
 BLUE, ORANGE, GREEN, RED, GREY = "#2b6cb0", "#dd6b20", "#2f855a", "#c53030", "#718096"
@@ -23,3 +26,10 @@ def save(figure, path):
     """Write a figure without a date, so that drawing it again changes nothing."""
     metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
     figure.savefig(path, dpi=120, facecolor="white", metadata=metadata)
+
+
+def save_and_show(figure, script):
+    """Write the figure of a script beside it, and where the script's argument says, to look at."""
+    save(figure, Path(script).with_suffix(".svg"))
+    if len(sys.argv) > 1:
+        figure.savefig(sys.argv[1], dpi=100, facecolor="white")

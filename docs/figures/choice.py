@@ -1,10 +1,7 @@
 """Draw which method to take: ``python docs/figures/choice.py``."""
 
-import sys
-from pathlib import Path
-
 import matplotlib.pyplot as plt
-from _style import BLUE, GREEN, GREY, INK, PALE_BLUE, PALE_GREEN, save
+from _style import BLUE, GREEN, GREY, INK, PALE_BLUE, PALE_GREEN, save_and_show
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 # A question, the answer that leads to the right and where to, the answer that leads on. What
@@ -101,9 +98,7 @@ def main():
     answer(ax, 1.03, y, LAST, 1.98)
     ax.set(xlim=(0, 4.02), ylim=(y - height / 2 - 0.08, 0.08), aspect="equal")
     ax.set_axis_off()
-    save(figure, Path(__file__).with_suffix(".svg"))
-    if len(sys.argv) > 1:  # to look at it
-        figure.savefig(sys.argv[1], dpi=100, facecolor="white")
+    save_and_show(figure, __file__)
 
 
 if __name__ == "__main__":

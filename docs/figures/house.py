@@ -16,7 +16,7 @@ from _style import (
     PALE_GREEN,
     PALE_GREY,
     PALE_ORANGE,
-    save,
+    save_and_show,
 )
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
@@ -130,9 +130,7 @@ def main():
     lowest = top - 0.42 - 0.46 * ((len(cellar) - 1) // PER_ROW)
     ax.set(xlim=(-0.02, WIDTH + 0.02), ylim=(lowest - 0.25, (len(rows) - 1) * STEP + 0.3))
     ax.set_axis_off()
-    save(figure, Path(__file__).with_suffix(".svg"))
-    if len(sys.argv) > 1:  # to look at it
-        figure.savefig(sys.argv[1], dpi=100, facecolor="white")
+    save_and_show(figure, __file__)
 
 
 if __name__ == "__main__":

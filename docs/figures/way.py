@@ -1,11 +1,8 @@
 """Draw the way of a sketch and a photo through the rooms: ``python docs/figures/way.py``."""
 
-import sys
-from pathlib import Path
-
 import matplotlib.pyplot as plt
 import numpy as np
-from _style import BLUE, GREEN, GREY, INK, ORANGE, PALE_BLUE, PALE_GREY, PALE_ORANGE, save
+from _style import BLUE, GREEN, GREY, INK, ORANGE, PALE_BLUE, PALE_GREY, PALE_ORANGE, save_and_show
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 
 from sklearn_dsh import make_sketch_photo
@@ -109,9 +106,7 @@ def main():
          ["metrics", "confidence"])  # fmt: skip
     ax.set(xlim=(-0.02, 4.02), ylim=(-1.24, 6.56), aspect="equal")
     ax.set_axis_off()
-    save(figure, Path(__file__).with_suffix(".svg"))
-    if len(sys.argv) > 1:  # to look at it
-        figure.savefig(sys.argv[1], dpi=100, facecolor="white")
+    save_and_show(figure, __file__)
 
 
 if __name__ == "__main__":

@@ -43,11 +43,14 @@ def write(gallery, store, output):
     """Write the gallery to the output, whole or not at all."""
     if store != "faiss":
         check_unicode(gallery.paths, "paths")
+    writer = _WRITERS[store]
     try:
         if store in FOLDERS:
-            _write_folder(gallery, _WRITERS[store], Path(os.path.realpath(output)))
+            _write_folder(gallery, writer, Path(os.path.realpath(output)))
+        elif store == "parquet":  # whole or not at all by itself
+            writer(gallery, output)
         else:
-            _write_file(gallery, _WRITERS[store], output)
+            _write_file(gallery, writer, output)
     except ImportError as error:
         raise ImportError(f"--to {store} ({error}) needs: pip install {NEEDS[store]}") from error
 

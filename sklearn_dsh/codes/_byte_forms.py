@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .._arrays import plain_array
-from ._packed import check_codes, check_n_bits
+from ._packed import check_codes, of_length
 
 # Each byte with its bits in the opposite order.
 _REVERSED = np.packbits(
@@ -70,7 +70,7 @@ def from_signed_bytes(signed: ArrayLike, n_bits: int | None = None) -> NDArray[n
     >>> from_signed_bytes([[-127, 64]], n_bits=10)
     array([[129,  64]], dtype=uint8)
     """
-    return _of_length(_int8(signed, "signed").view(np.uint8), n_bits)
+    return of_length(_int8(signed, "signed").view(np.uint8), n_bits)
 
 
 def to_offset_bytes(codes: ArrayLike) -> NDArray[np.int8]:
@@ -129,7 +129,7 @@ def from_offset_bytes(offset: ArrayLike, n_bits: int | None = None) -> NDArray[n
     >>> from_offset_bytes([[-128, 1]])
     array([[  0, 129]], dtype=uint8)
     """
-    return _of_length(_int8(offset, "offset").view(np.uint8) ^ np.uint8(128), n_bits)
+    return of_length(_int8(offset, "offset").view(np.uint8) ^ np.uint8(128), n_bits)
 
 
 def to_lsb_first(codes: ArrayLike) -> NDArray[np.uint8]:
@@ -187,7 +187,7 @@ def from_lsb_first(lsb_first: ArrayLike, n_bits: int | None = None) -> NDArray[n
     >>> from_lsb_first([[1, 3]], n_bits=10)
     array([[128, 192]], dtype=uint8)
     """
-    return _of_length(_REVERSED[check_codes(lsb_first, name="lsb_first")], n_bits)
+    return of_length(_REVERSED[check_codes(lsb_first, name="lsb_first")], n_bits)
 
 
 def to_words(codes: ArrayLike) -> NDArray[np.uint64]:
@@ -269,14 +269,7 @@ def from_words(words: ArrayLike, n_bits: int) -> NDArray[np.uint8]:
             f"words has bits set behind bit {n_bits}, where only zeros were expected: n_bits is "
             "too small for these codes, or they begin at the least significant bit."
         )
-    return _of_length(np.ascontiguousarray(codes[:, :n_bytes]), n_bits)
-
-
-def _of_length(codes, n_bits):
-    """The codes, after a look at their padding if a length is given."""
-    if n_bits is not None:
-        check_n_bits(codes, n_bits)
-    return codes
+    return of_length(np.ascontiguousarray(codes[:, :n_bytes]), n_bits)
 
 
 def _int8(signed, name):

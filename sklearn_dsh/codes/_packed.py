@@ -190,6 +190,13 @@ def check_n_bits(codes, n_bits):
         )
 
 
+def of_length(codes, n_bits):
+    """The codes, after a look at their padding if a length is given."""
+    if n_bits is not None:
+        check_n_bits(codes, n_bits)
+    return codes
+
+
 def padding_is_set(codes, n_bits):
     """Whether a packed code has bits behind the first n_bits, in its last byte."""
     return n_bits % 8 > 0 and bool((codes[:, -1] & (0xFF >> int(n_bits) % 8)).any())

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ._packed import check_codes, check_n_bits, pack_bits, unpack_bits
+from ._packed import check_codes, of_length, pack_bits, unpack_bits
 
 
 def to_hex(codes: ArrayLike) -> list[str]:
@@ -71,10 +71,7 @@ def from_hex(texts: Iterable[str], n_bits: int | None = None) -> NDArray[np.uint
             "that lost a zero in front, text.zfill puts it back."
         )
     packed = np.frombuffer(bytes.fromhex("".join(texts)), dtype=np.uint8)
-    codes = packed.reshape(len(texts), -1).copy()
-    if n_bits is not None:
-        check_n_bits(codes, n_bits)
-    return codes
+    return of_length(packed.reshape(len(texts), -1).copy(), n_bits)
 
 
 def to_bit_strings(codes: ArrayLike, n_bits: int | None = None) -> list[str]:

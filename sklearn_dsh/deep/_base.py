@@ -93,13 +93,12 @@ class BaseDeepHasher(BaseCrossModalHasher):
     }
 
     def __setstate__(self, state):
-        weights = state.get("weights_", {})
-        is_centred = all(
-            name.replace(".codes_", ".mean_") in weights
-            for name in weights
-            if name.startswith("readout.codes_")
+        weights, settings = state.get("weights_", {}), state.get("network_settings_", ())
+        reads_codes = any(name.startswith("readout.codes_") for name in weights)
+        is_older = "readout" not in settings or (
+            reads_codes and "readout.temperature" not in weights
         )
-        if weights and not (is_centred and "readout" in state.get("network_settings_", ())):
+        if weights and is_older:
             raise ValueError(
                 f"This {type(self).__name__} was fitted by an earlier version, with networks that "
                 "were described otherwise: fit it again."
